@@ -82,4 +82,22 @@ type NodeResult struct {
 	Items []*NodeResult `json:"items,omitempty"`
 	// Run is the result of a sub-workflow.
 	Run *Level `json:"run,omitempty"`
+
+	// Stats feed the metrics; they are not part of the result's JSON.
+	Stats Stats `json:"-"`
+}
+
+// Stats are the counts behind one node's or item's result.
+type Stats struct {
+	Retries    int
+	Rejections int
+	Fallbacks  int
+	// LatencyMS has the duration of every attempt that ended.
+	LatencyMS []float64
+}
+
+// Kept reports whether the node is done for good: a later round of the same run
+// does not repeat it.
+func (r *NodeResult) Kept() bool {
+	return r != nil && (r.Status == Succeeded || r.Status == Degraded)
 }

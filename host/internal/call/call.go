@@ -1,0 +1,306 @@
+// Package call makes one node call: the policies of the workflow file around a
+// plugin's function, the class of each failure, and the events of each attempt.
+// It does not know which node comes when, and nothing of Wasm.
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"wasmhost/host/event"
+	"wasmhost/host/internal/plugin"
+	"wasmhost/host/workflow"
+	"wasmhost/resilience"
+)
+
+// Clock, Timer and RealClock are those of package resilience, for rooms that
+// only pass them on.
+type (
+	Clock = resilience.Clock
+	Timer = resilience.Timer
+)
+
+// RealClock is the clock of package time.
+func RealClock() Clock { return resilience.RealClock() }
+
+// Plugin is something that can be called; [plugin.Plugin] is one.
+type Plugin interface {
+	Call(ctx context.Context, c plugin.Call) (plugin.Answer, error)
+}
+
+// Plugins finds the plugin that a plan means by a name, in its current version.
+type Plugins interface {
+	Plugin(plan *workflow.Plan, name string) (Plugin, error)
+}
+
+// Slot is the node's place among the calls in flight of its run. Enter takes
+// one, Leave gives it back, Release gives back one that was reserved and not
+// entered.
+type Slot interface {
+	resilience.Gate
+	Release()
+}
+
+// Request is one call of a node, or of one item of it.
+type Request struct {
+	// Root is the workflow that was started: breakers are shared under it. Plan
+	// is the one that Node belongs to.
+	Root, Plan *workflow.Plan
+	Node       *workflow.Node
+	Scope      *workflow.Scope
+	Input      event.Value // for a node without `with`
+	Item       bool        // one item of a for_each
+
+	RunID string
+	Path  string // from the root, for events
+	Key   string // for the idempotency key; unlike Path it differs by level
+	Level int
+
+	// FirstAttempt is the number of the first attempt, from 1.
+	FirstAttempt int
+	// From is the first answerer that is asked, and Prior the result of what was
+	// asked before, when that was not a plugin.
+	From  int
+	Prior *event.NodeResult
+
+	Slot Slot
+	Emit func(*event.Event)
+}
+
+// Caller makes calls. It is safe for concurrent use.
+type Caller struct {
+	plugins Plugins
+	shared  *Shared
+	clock   Clock
+	sets    sync.Map // setKey → *set
+}
+
+// NewCaller makes a Caller. A nil clock is the real one.
+func NewCaller(plugins Plugins, shared *Shared, clock Clock) *Caller {
+	if clock == nil {
+		clock = resilience.RealClock()
+	}
+	return &Caller{plugins: plugins, shared: shared, clock: clock}
+}
+
+// answer is what an answerer gives.
+type answer struct {
+	output   event.Value
+	warnings []*event.Error
+	digest   string
+}
+
+// Call asks the node's answerers in order until one answers. It returns when
+// nothing of the call is left running.
+func (c *Caller) Call(ctx context.Context, r *Request) *event.NodeResult {
+	k := &attempts{caller: c, req: r, set: c.set(r.Root, r.Plan), start: c.clock.Now(), next: max(r.FirstAttempt, 1)}
+	res := &k.result
+	if r.Prior != nil {
+		res.Errors, res.Attempts, res.Run = r.Prior.Errors, r.Prior.Attempts, r.Prior.Run
+	}
+	for who := r.From; ; who++ {
+		if who > len(r.Node.Fallbacks) {
+			break
+		}
+		a := answererOf(r.Node, who)
+		out, err := k.ask(ctx, a, who)
+		if err == nil {
+			k.answered(out, a, who)
+			break
+		}
+		res.Errors = append(res.Errors, err)
+		if k.final(ctx, err) {
+			break
+		}
+	}
+	k.conclude(ctx)
+	return res
+}
+
+func answererOf(n *workflow.Node, who int) *workflow.Answerer {
+	if who == 0 {
+		return &n.Primary
+	}
+	return &n.Fallbacks[who-1]
+}
+
+// attempts is one Call as it goes: the observer of its stacks.
+type attempts struct {
+	caller *Caller
+	req    *Request
+	set    *set
+	start  time.Time
+	next   int // number of the next attempt
+
+	mu      sync.Mutex // hedges report side by side
+	result  event.NodeResult
+	current *workflow.Answerer
+	digest  string
+	unknown bool // an outcome is unknown that must not be repeated
+}
+
+// ask asks one answerer, with its whole stack.
+func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answer, *event.Error) {
+	r := k.req
+	if who > 0 {
+		if ctx.Err() != nil {
+			return answer{}, k.cancelled(ctx)
+		}
+		k.result.Stats.Fallbacks++
+		k.emit(&event.Event{Type: event.FallbackUsed, Plugin: a.Plugin, Error: last(k.result.Errors), AnsweredBy: answeredBy(who)})
+	}
+	if a.IsValue {
+		return answer{output: a.Value}, nil
+	}
+	k.current = a
+	input := r.Input
+	with := a.With
+	if with != nil {
+		v, err := with.Render(ctx, r.Scope)
+		if err != nil {
+			return answer{}, k.expression(err, a)
+		}
+		input = v
+	}
+	p, err := k.caller.plugins.Plugin(r.Plan, a.Plugin)
+	if err != nil {
+		return answer{}, k.placed(toEvent(k.set.classify(err)), a)
+	}
+	if a.Policy.RateLimit != nil || a.Policy.Concurrency > 0 {
+		r.Slot.Release() // it may wait: waits hold no slot
+	}
+	call := plugin.Call{Function: a.Function, Input: input.Bytes(), Meta: plugin.Meta{
+		RunID: r.RunID, Workflow: r.Plan.Name, Node: r.Path, IdempotencyKey: idempotencyKey(r.RunID, r.Key, who),
+	}}
+	out, err := k.set.stack(r.Node, who).Do(ctx, resilience.Options{
+		Gate: r.Slot, Observer: k, Classify: k.set.classify,
+		Idempotent: r.Node.Idempotent, FirstAttempt: k.next,
+	}, func(ctx context.Context, at resilience.Attempt) (answer, error) {
+		c := call // hedges run side by side
+		c.Meta.Attempt, c.Meta.Deadline = at.Number, at.Deadline
+		c.Log = func(level, message string) { k.log(at, level, message) }
+		return k.once(ctx, p, c)
+	})
+	if err != nil {
+		var f *resilience.Failure
+		if !errors.As(err, &f) {
+			f = k.set.classify(err)
+		}
+		return answer{}, k.placed(toEvent(f), a)
+	}
+	return out, nil
+}
+
+// once is one attempt: a plugin call whose output is what the node promises.
+func (k *attempts) once(ctx context.Context, p Plugin, c plugin.Call) (answer, error) {
+	got, err := p.Call(ctx, c)
+	if got.Digest != "" {
+		k.mu.Lock()
+		k.digest = got.Digest
+		k.mu.Unlock()
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	v, err := event.FromOutput(got.Output)
+	if err != nil {
+		return answer{}, &event.Error{Class: event.Permanent, Code: "invalid_output",
+			Message: fmt.Sprintf("the output of %d bytes is %v; a plugin that returns binary data must declare it in `describe`", len(got.Output), err)}
+	}
+	if s := k.req.Node.Output; s != nil && !k.req.Item {
+		if err := s.Check(v); err != nil {
+			return answer{}, &event.Error{Class: event.Permanent, Code: "invalid_output", Message: err.Error(), Cause: err}
+		}
+	}
+	return answer{output: v, warnings: got.Warnings, digest: got.Digest}, nil
+}
+
+func (k *attempts) answered(out answer, a *workflow.Answerer, who int) {
+	res := &k.result
+	res.Status, res.Output, res.AnsweredBy, res.Plugin = event.Succeeded, out.output, answeredBy(who), a.Plugin
+	if who > 0 {
+		res.Status = event.Degraded
+	}
+	res.Digest = out.digest
+	for _, w := range out.warnings {
+		w := *w
+		res.Warnings = append(res.Warnings, k.placed(&w, a))
+	}
+}
+
+// final reports whether no further answerer may be asked after err.
+func (k *attempts) final(ctx context.Context, err *event.Error) bool {
+	return ctx.Err() != nil || err.Code == resilience.CodeOutcomeUnknown || err.Code == resilience.CodeCancelled
+}
+
+// conclude gives a result to a call that nobody answered.
+func (k *attempts) conclude(ctx context.Context) {
+	res := &k.result
+	res.DurationMS = ms(k.caller.clock.Now().Sub(k.start))
+	if res.Status != "" {
+		return
+	}
+	if k.current != nil {
+		res.Plugin = k.current.Plugin
+	}
+	res.Digest = k.digest
+	err := last(res.Errors)
+	res.Status, res.Error = event.Failed, err
+	if ctx.Err() != nil && err.Code == resilience.CodeCancelled {
+		res.Status = event.Cancelled
+		res.Reason = reason(ctx)
+	}
+	if len(res.Errors) == 1 && k.req.Prior == nil {
+		res.Errors = nil // it is Error
+	}
+}
+
+func reason(ctx context.Context) string {
+	cause := context.Cause(ctx)
+	var e *event.Error
+	if errors.As(cause, &e) {
+		return e.Message
+	}
+	return cause.Error()
+}
+
+func (k *attempts) cancelled(ctx context.Context) *event.Error {
+	return k.placed(&event.Error{Class: event.Unknown, Code: resilience.CodeCancelled, Message: reason(ctx)}, nil)
+}
+
+func (k *attempts) expression(err error, a *workflow.Answerer) *event.Error {
+	var e *event.Error
+	if !errors.As(err, &e) {
+		e = &event.Error{Class: event.Permanent, Code: "expression", Message: err.Error(), Cause: err}
+	}
+	copied := *e
+	return k.placed(&copied, a)
+}
+
+// placed writes into an error of this call where it happened.
+func (k *attempts) placed(e *event.Error, a *workflow.Answerer) *event.Error {
+	e.Node = k.req.Path
+	if a != nil {
+		e.Plugin = a.Plugin
+	}
+	return e
+}
+
+func answeredBy(who int) string {
+	if who == 0 {
+		return "primary"
+	}
+	return fmt.Sprintf("fallback[%d]", who-1)
+}
+
+func last(errs []*event.Error) *event.Error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return errs[len(errs)-1]
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }

@@ -1,0 +1,62 @@
+package call
+
+import (
+	"time"
+
+	"wasmhost/host/event"
+	"wasmhost/resilience"
+)
+
+// attempts is the observer of its own stacks: it counts, and tells.
+
+// AttemptStarted counts the call.
+func (k *attempts) AttemptStarted(a resilience.Attempt) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !a.Hedge {
+		k.result.Attempts++
+		k.next = a.Number + 1
+	}
+}
+
+// AttemptEnded tells of a failed attempt.
+func (k *attempts) AttemptEnded(a resilience.Attempt, f *resilience.Failure, d time.Duration) {
+	k.mu.Lock()
+	k.result.Stats.LatencyMS = append(k.result.Stats.LatencyMS, ms(d))
+	plugin, digest := k.current.Plugin, k.digest
+	k.mu.Unlock()
+	if f == nil || f.Code == resilience.CodeHedgeLost {
+		return
+	}
+	e := k.placed(toEvent(f), k.current)
+	e.Attempt = a.Number
+	k.emit(&event.Event{Type: event.NodeAttemptFailed, Attempt: a.Number, Plugin: plugin, Digest: digest, Error: e, DurationMS: ms(d)})
+}
+
+// Retrying tells of the wait before another attempt.
+func (k *attempts) Retrying(next int, wait time.Duration, cause *resilience.Failure) {
+	k.mu.Lock()
+	k.result.Stats.Retries++
+	k.mu.Unlock()
+	k.emit(&event.Event{Type: event.NodeRetrying, Attempt: next, Plugin: k.current.Plugin,
+		RetryInMS: ms(wait), Error: k.placed(toEvent(cause), k.current)})
+}
+
+// Rejected counts a refusal by a breaker or a limiter: no attempt.
+func (k *attempts) Rejected(*resilience.Failure) {
+	k.mu.Lock()
+	k.result.Stats.Rejections++
+	k.mu.Unlock()
+}
+
+func (k *attempts) log(a resilience.Attempt, level, message string) {
+	k.emit(&event.Event{Type: event.Log, Attempt: a.Number, Plugin: k.current.Plugin, LogLevel: level, Message: message})
+}
+
+func (k *attempts) emit(e *event.Event) {
+	if k.req.Emit == nil {
+		return
+	}
+	e.Workflow, e.Level, e.Node = k.req.Plan.Name, k.req.Level, k.req.Path
+	k.req.Emit(e)
+}

@@ -1,0 +1,131 @@
+package call
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"sync/atomic"
+
+	"wasmhost/host/event"
+	"wasmhost/host/workflow"
+	"wasmhost/resilience"
+)
+
+// set holds the stacks of one plan under one root, each made when it is first
+// needed.
+type set struct {
+	shared     *Shared
+	clock      Clock
+	root       string
+	plan       *workflow.Plan
+	classifier *resilience.Classifier
+	stacks     []nodeStacks // by node index
+}
+
+type (
+	stack      = resilience.Stack[answer]
+	nodeStacks struct {
+		primary   atomic.Pointer[stack]
+		fallbacks atomic.Pointer[[]*stack]
+	}
+)
+
+type setKey struct{ root, plan *workflow.Plan }
+
+func (c *Caller) set(root, plan *workflow.Plan) *set {
+	key := setKey{root, plan}
+	if s, ok := c.sets.Load(key); ok {
+		return s.(*set)
+	}
+	s, _ := c.sets.LoadOrStore(key, &set{shared: c.shared, clock: c.clock, root: root.Name, plan: plan,
+		classifier: &resilience.Classifier{Rules: plan.Classify}, stacks: make([]nodeStacks, len(plan.Nodes))})
+	return s.(*set)
+}
+
+// Forget drops what is kept for a root workflow that will not run again. What
+// is shared (breakers and limits) stays.
+func (c *Caller) Forget(root *workflow.Plan) {
+	c.sets.Range(func(k, _ any) bool {
+		if k.(setKey).root == root {
+			c.sets.Delete(k)
+		}
+		return true
+	})
+}
+
+func (s *set) stack(n *workflow.Node, who int) *stack {
+	at := &s.stacks[n.Index]
+	if who == 0 {
+		if made := at.primary.Load(); made != nil {
+			return made
+		}
+		at.primary.CompareAndSwap(nil, s.make(&n.Primary))
+		return at.primary.Load()
+	}
+	if made := at.fallbacks.Load(); made != nil {
+		return (*made)[who-1]
+	}
+	all := make([]*stack, len(n.Fallbacks))
+	for i := range n.Fallbacks {
+		if !n.Fallbacks[i].IsValue {
+			all[i] = s.make(&n.Fallbacks[i])
+		}
+	}
+	at.fallbacks.CompareAndSwap(nil, &all)
+	return (*at.fallbacks.Load())[who-1]
+}
+
+func (s *set) make(a *workflow.Answerer) *stack {
+	return resilience.NewStack[answer](s.shared.policy(s.root, s.plan, &a.Policy), s.clock)
+}
+
+// classify gives an error of a plugin, or of this package, its class.
+func (s *set) classify(err error) *resilience.Failure {
+	var e *event.Error
+	if !errors.As(err, &e) {
+		return s.classifier.Failure(err)
+	}
+	f := &resilience.Failure{Code: e.Code, Message: e.Message, RetryAfter: e.RetryAfter(),
+		OutcomeUnknown: e.OutcomeUnknown, Cause: e}
+	f.Class = s.classifier.Classify(resilience.Signal{Err: e.Cause, Class: resilience.Class(e.Class),
+		Declared: e.Declared, Code: e.Code, Message: e.Message})
+	return f
+}
+
+// toEvent is a failure as results and events carry it.
+func toEvent(f *resilience.Failure) *event.Error {
+	e := &event.Error{Class: string(f.Class), Code: f.Code, Message: f.Message, RetryAfterMS: f.RetryAfter.Milliseconds(),
+		OutcomeUnknown: f.OutcomeUnknown, Cause: f.Cause}
+	var below *event.Error
+	if errors.As(f.Cause, &below) {
+		e.Declared = below.Declared
+	}
+	return e
+}
+
+func breakerState(key string, s resilience.BreakerSnapshot) event.BreakerState {
+	b := event.BreakerState{Key: key, State: string(s.State), Failures: s.Failures, OpenForMS: s.Remaining.Milliseconds()}
+	if s.LastFailure != nil {
+		b.LastError = toEvent(s.LastFailure)
+	}
+	return b
+}
+
+// longestKey is the longest idempotency key that is sent as it reads: services
+// that take such keys cut them at 255 bytes.
+const longestKey = 200
+
+// idempotencyKey is the same for every attempt, hedge and round of one answerer
+// of one node or item, and after a crash; it is different for everything else.
+func idempotencyKey(run, path string, who int) string {
+	key := run + "/" + path
+	if who > 0 {
+		key += "#" + strconv.Itoa(who)
+	}
+	if len(key) <= longestKey {
+		return key
+	}
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"wasmhost/host/event"
+	"wasmhost/host/internal/call"
+	"wasmhost/host/workflow"
+)
+
+// frame is the context of a ladder, of what a flow may stop, or of a node with
+// items, with the deadline that ends it.
+type frame struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  call.Timer
+}
+
+// open makes a ladder's context and starts its deadline.
+func (r *run) open(l *Ladder) {
+	parent := r.base
+	switch {
+	case l.parent != nil:
+		parent = r.ctx(l.parent, l.Node())
+	case l.up != nil:
+		parent = r.ladders[l.up].ctx
+	}
+	f := newFrame(parent)
+	r.ladders[l] = f
+	if d := l.Deadline(); d > 0 {
+		r.deadline(f, d, message{kind: expired, ladder: l})
+	}
+}
+
+func (r *run) close(l *Ladder) {
+	r.endFrame(r.ladders[l], nil)
+	delete(r.ladders, l)
+	if f := r.flows[l.primary]; f != nil {
+		f.cancel(nil)
+		delete(r.flows, l.primary)
+	}
+}
+
+// ctx is the context under which a node's calls run.
+func (r *run) ctx(f *Flow, n *workflow.Node) context.Context {
+	parent := r.ladders[f.ladder].ctx
+	if n.RunIf != workflow.IfDone { // what always runs is not stopped by a failure
+		s := r.flows[f]
+		if s == nil {
+			s = newFrame(parent)
+			r.flows[f] = s
+		}
+		parent = s.ctx
+	}
+	if n.ForEach == nil {
+		return parent
+	}
+	key := nodeKey{f, n}
+	s := r.nodes[key]
+	if s == nil {
+		s = newFrame(parent)
+		r.nodes[key] = s
+		if n.Deadline > 0 {
+			r.deadline(s, n.Deadline, message{kind: expired, flow: f, node: n})
+		}
+	}
+	return s.ctx
+}
+
+func newFrame(parent context.Context) *frame {
+	ctx, cancel := context.WithCancelCause(parent)
+	return &frame{ctx: ctx, cancel: cancel}
+}
+
+// deadline cuts a frame after d and tells the loop.
+func (r *run) deadline(f *frame, d time.Duration, m message) {
+	f.timer = r.clock.AfterFunc(d, func() {
+		f.cancel(ErrDeadline)
+		r.answer(m)
+	})
+}
+
+func (r *run) endFrame(f *frame, cause *event.Error) {
+	if f == nil {
+		return
+	}
+	if f.timer != nil {
+		f.timer.Stop()
+	}
+	if cause != nil {
+		f.cancel(cause)
+		return
+	}
+	f.cancel(nil)
+}

@@ -1,0 +1,283 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"wasmhost/host/event"
+	"wasmhost/host/internal/call"
+	"wasmhost/host/workflow"
+)
+
+// Health runs the checks of a plan.
+type Health interface {
+	Check(ctx context.Context, plan *workflow.Plan, runID string) *event.Report
+}
+
+// Local runs workflows in this process. It is safe for concurrent use.
+type Local struct {
+	Caller *call.Caller
+	Health Health
+	// Clock is the source of time; nil is the real one.
+	Clock call.Clock
+	// Rand gives the jitter of whole-run retries, in [0,1); nil is math/rand.
+	Rand func() float64
+}
+
+// Start describes one run.
+type Start struct {
+	ID    string
+	Plan  *workflow.Plan
+	Input event.Value
+	// Emit takes the run's events, one after the other, with Seq and Time set.
+	Emit func(*event.Event)
+}
+
+// Run runs a workflow to its end and returns when nothing of it is left
+// running. Cancelling ctx cancels the run, with the context's cause.
+func (l *Local) Run(ctx context.Context, s Start) *event.Result {
+	clock := l.Clock
+	if clock == nil {
+		clock = call.RealClock()
+	}
+	// The calls' contexts end by the run's own hand, with a cause that tells
+	// why, never by the caller's context directly.
+	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	r := &run{local: l, clock: clock, start: s, base: base,
+		slots:   newSlots(s.Plan.Run.Concurrency),
+		inbox:   make(chan message, 64),
+		done:    make(chan struct{}),
+		ladders: map[*Ladder]*frame{}, flows: map[*Flow]*frame{}, nodes: map[nodeKey]*frame{},
+	}
+	r.began = clock.Now()
+	r.emit = &emitter{run: s.ID, clock: clock, out: s.Emit}
+	defer close(r.done)
+	r.emit.send(&event.Event{Type: event.RunStarted, Workflow: s.Plan.Name})
+	r.progress = NewProgress(base, s.Plan, s.ID, s.Input, r.began)
+	r.loop(ctx)
+	return r.result()
+}
+
+type run struct {
+	local    *Local
+	clock    call.Clock
+	start    Start
+	base     context.Context
+	began    time.Time
+	progress *Progress
+	emit     *emitter
+	slots    *slots
+	inbox    chan message
+	done     chan struct{}
+
+	ready []Command // calls that wait for a slot
+	head  int
+
+	ladders map[*Ladder]*frame
+	flows   map[*Flow]*frame
+	nodes   map[nodeKey]*frame
+}
+
+type nodeKey struct {
+	flow *Flow
+	node *workflow.Node
+}
+
+// message is an answer on its way to the loop.
+type message struct {
+	kind   Kind
+	flow   *Flow
+	ladder *Ladder
+	node   *workflow.Node
+	item   int
+	result *event.NodeResult
+	report *event.Report
+}
+
+// expired is the kind of a message that a deadline has passed.
+const expired Kind = 255
+
+func (r *run) loop(ctx context.Context) {
+	cancelled := ctx.Done()
+	for {
+		r.obey()
+		if r.progress.Over() {
+			return
+		}
+		select {
+		case m := <-r.inbox:
+			r.take(m)
+		case <-r.slots.wake:
+		case <-cancelled:
+			cancelled = nil
+			r.progress.At(r.clock.Now())
+			r.progress.Cancel(context.Cause(ctx))
+		}
+	}
+}
+
+func (r *run) take(m message) {
+	p := r.progress
+	p.At(r.clock.Now())
+	switch m.kind {
+	case Call:
+		p.Called(m.flow, m.node, m.item, m.result)
+	case Check:
+		r.emit.send(&event.Event{Type: event.HealthChecked, Workflow: m.flow.plan.Name, Level: m.flow.ladder.Number(), Health: m.report})
+		p.Checked(m.flow, m.report)
+	case Pause:
+		p.Paused(m.flow)
+	case expired:
+		if m.ladder != nil {
+			p.Expire(m.ladder)
+		} else {
+			p.ExpireNode(m.flow, m.node)
+		}
+	}
+}
+
+// obey does what Progress wants until there is nothing left to do.
+func (r *run) obey() {
+	for {
+		c, more := r.progress.Take()
+		if more {
+			r.do(*c)
+			continue
+		}
+		if !r.dispatch() {
+			return
+		}
+	}
+}
+
+func (r *run) do(c Command) {
+	switch c.Kind {
+	case Open:
+		r.open(c.Ladder)
+	case Close:
+		r.close(c.Ladder)
+	case Stop:
+		if c.Node != nil {
+			r.endFrame(r.nodes[nodeKey{c.Flow, c.Node}], c.Error)
+			return
+		}
+		if f := r.flows[c.Flow]; f != nil {
+			f.cancel(c.Error)
+			delete(r.flows, c.Flow) // another round gets a new one
+		}
+	case Kill:
+		r.ladders[c.Ladder].cancel(c.Error)
+	case Call:
+		r.ready = append(r.ready, c)
+	case Check:
+		ctx := r.ladders[c.Ladder].ctx
+		go func() {
+			report := r.local.Health.Check(ctx, c.Flow.plan, r.start.ID)
+			r.answer(message{kind: Check, flow: c.Flow, report: report})
+		}()
+	case Pause:
+		r.pause(c)
+	default:
+		r.tell(c)
+	}
+}
+
+// dispatch starts the calls for which there is a slot. It reports whether there
+// are new commands to obey.
+func (r *run) dispatch() bool {
+	for r.head < len(r.ready) {
+		c := &r.ready[r.head]
+		if c.Flow.Abandons(c.Node) || c.Flow.itemCut(c.Node, c.Item) {
+			result := c.Flow.abandoned()
+			flow, node, item := c.Flow, c.Node, c.Item
+			r.pop()
+			r.progress.At(r.clock.Now())
+			r.progress.Called(flow, node, item, result)
+			return true
+		}
+		if !r.slots.reserve() {
+			return false
+		}
+		r.call(*c)
+		r.pop()
+	}
+	return false
+}
+
+func (r *run) pop() {
+	r.ready[r.head] = Command{}
+	r.head++
+	if r.head == len(r.ready) {
+		r.ready, r.head = r.ready[:0], 0
+	}
+}
+
+func (r *run) call(c Command) {
+	path := c.Path()
+	ctx := r.ctx(c.Flow, c.Node)
+	level := c.Flow.ladder.Number()
+	r.emit.send(&event.Event{Type: event.NodeStarted, Workflow: c.Flow.plan.Name, Level: level, Node: path, Plugin: c.Node.Primary.Plugin})
+	t := &ticket{slots: r.slots, reserved: true}
+	req := &call.Request{
+		Root: r.start.Plan, Plan: c.Flow.plan, Node: c.Node,
+		Scope: c.Flow.Scope(c.Node, c.Item), Input: c.Flow.Input(c.Node, c.Item), Item: c.Item >= 0,
+		RunID: r.start.ID, Path: path, Key: c.Flow.Key(c.Node, c.Item), Level: level,
+		FirstAttempt: c.Flow.Attempts(c.Node, c.Item) + 1, From: c.From,
+		Slot: t, Emit: r.emit.send,
+	}
+	if c.Prior != nil {
+		req.FirstAttempt, req.Prior = 1, c.Prior
+	}
+	go func() {
+		result := r.local.Caller.Call(ctx, req)
+		t.Release()
+		r.answer(message{kind: Call, flow: c.Flow, node: c.Node, item: c.Item, result: result})
+	}()
+}
+
+// answer brings a message to the loop, unless the run has ended.
+func (r *run) answer(m message) {
+	select {
+	case r.inbox <- m:
+	case <-r.done:
+	}
+}
+
+func (r *run) pause(c Command) {
+	random := r.local.Rand
+	if random == nil {
+		random = rand.Float64
+	}
+	wait := c.Flow.plan.Run.Retry.Delay(c.Round-1, c.Flow.lastPause, random())
+	if hint, limit := c.Error.RetryAfter(), c.Flow.plan.Run.Retry.RetryAfter; hint > 0 && limit > 0 {
+		wait = min(hint, limit)
+	}
+	c.Flow.lastPause = wait
+	r.emit.send(&event.Event{Type: event.NodeRetrying, Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(),
+		Attempt: c.Round + 1, RetryInMS: float64(wait) / 1e6, Error: c.Error, Reason: "the whole run"})
+	ctx := r.ladders[c.Ladder].ctx
+	timer := r.clock.NewTimer(wait)
+	go func() {
+		defer timer.Stop()
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+		}
+		r.answer(message{kind: Pause, flow: c.Flow})
+	}()
+}
+
+func (r *run) result() *event.Result {
+	root := r.progress.Root()
+	level := root.Level()
+	now := r.clock.Now()
+	res := &event.Result{
+		RunID: r.start.ID, Workflow: r.start.Plan.Name, Status: level.Status, Output: level.Output, Error: level.Error,
+		Level: root.answer, LevelName: root.levels[root.answer].Workflow,
+		Nodes: level.Nodes, Levels: root.levels, Health: level.Health,
+		StartedAt: r.began, FinishedAt: now, DurationMS: float64(now.Sub(r.began).Microseconds()) / 1e3,
+	}
+	return res
+}
