@@ -1,0 +1,185 @@
+package resilience
+
+import (
+	"context"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/common"
+)
+
+// The layers are policies in the sense of failsafe-go, each around the next, in
+// the order of Stack. One is made per Do: its state is that of the call.
+type (
+	retryLayer[R any]    struct{ c *call[R] }
+	breakerLayer[R any]  struct{ c *call[R] }
+	limiterLayer[R any]  struct{ c *call[R] }
+	bulkheadLayer[R any] struct{ c *call[R] }
+)
+
+// inside is what a layer is put around.
+type inside[R any] = func(failsafe.Execution[R]) *common.PolicyResult[R]
+
+func (l retryLayer[R]) ToExecutor(R) any    { return l }
+func (l breakerLayer[R]) ToExecutor(R) any  { return l }
+func (l limiterLayer[R]) ToExecutor(R) any  { return l }
+func (l bulkheadLayer[R]) ToExecutor(R) any { return l }
+
+// layered runs the call through failsafe-go's executor.
+func (c *call[R]) layered(ctx context.Context) (R, *Failure) {
+	p := &c.stack.policy
+	layers := make([]failsafe.Policy[R], 0, 4)
+	if p.Retry.MaxRetries > 0 {
+		layers = append(layers, retryLayer[R]{c})
+	}
+	if p.Breaker != nil {
+		layers = append(layers, breakerLayer[R]{c})
+	}
+	if p.Limiter != nil {
+		layers = append(layers, limiterLayer[R]{c})
+	}
+	if p.Bulkhead != nil {
+		layers = append(layers, bulkheadLayer[R]{c})
+	}
+	v, err := failsafe.With(layers...).WithContext(ctx).Get(func() (R, error) {
+		v, f, neutral := c.hedged(ctx)
+		c.neutral = neutral
+		if f != nil {
+			return v, f
+		}
+		return v, nil
+	})
+	return v, asFailure(err)
+}
+
+// asFailure undoes the conversion to error of a *Failure.
+func asFailure(err error) *Failure {
+	f, _ := err.(*Failure)
+	return f
+}
+
+// refuse is the result of a layer that does not call what is inside.
+func (c *call[R]) refuse(f *Failure) *common.PolicyResult[R] {
+	c.neutral = true
+	return failed[R](f)
+}
+
+func failed[R any](f *Failure) *common.PolicyResult[R] {
+	return &common.PolicyResult[R]{Error: f, Done: true}
+}
+
+// Apply tries again until there is an answer, or a reason not to.
+func (l retryLayer[R]) Apply(inner inside[R]) inside[R] {
+	c := l.c
+	return func(exec failsafe.Execution[R]) *common.PolicyResult[R] {
+		ctx, previous := exec.Context(), time.Duration(0)
+		for n := 0; ; n++ {
+			result := inner(exec)
+			f := asFailure(result.Error)
+			if f == nil || !c.retryable(n, f) {
+				return result
+			}
+			wait := c.waitAfter(n, previous, f)
+			switch {
+			case ctx.Err() != nil:
+				return c.refuse(c.cut(ctx, false, f))
+			case !c.leaves(wait):
+				return c.refuse(c.tooLate(wait, "for a retry", f))
+			case !c.stack.policy.Budget.withdraw():
+				spent := *f
+				spent.Message += " (not retried: the retry budget is used up)"
+				return failed[R](&spent)
+			}
+			if o := c.options.Observer; o != nil {
+				o.Retrying(c.number+1, wait, f)
+			}
+			if sleep(ctx, c.stack.clock, wait) != nil {
+				return c.refuse(c.cut(ctx, false, f))
+			}
+			// What failsafe-go's own policy calls before a retry: it counts.
+			exec.(interface {
+				InitializeRetry() *common.PolicyResult[R]
+			}).InitializeRetry()
+			previous = wait
+		}
+	}
+}
+
+// retryable reports whether retry n may follow a failure at all. A refusal by
+// the breaker is not retried into, a call that may have done its work is not
+// repeated unasked, and what the caller or the deadline has cut is over.
+func (c *call[R]) retryable(n int, f *Failure) bool {
+	r := &c.stack.policy.Retry
+	if c.neutral && f.Code != CodeRateLimited || f.OutcomeUnknown && !c.options.Idempotent {
+		return false
+	}
+	return n < r.MaxRetries && r.Retries(f.Class)
+}
+
+// waitAfter is the wait before retry n. Only the callee's own hint counts, not
+// that of a limiter.
+func (c *call[R]) waitAfter(n int, previous time.Duration, f *Failure) time.Duration {
+	r := &c.stack.policy.Retry
+	if !c.neutral {
+		if hint, ok := r.Hint(f); ok {
+			return hint
+		}
+	}
+	return r.Delay(n, previous, c.random())
+}
+
+// Apply asks the breaker and tells it what came of it.
+func (l breakerLayer[R]) Apply(inner inside[R]) inside[R] {
+	c, b := l.c, l.c.stack.policy.Breaker
+	return func(exec failsafe.Execution[R]) *common.PolicyResult[R] {
+		p, refused := b.acquire()
+		if refused != nil {
+			c.tellRejected(refused)
+			return c.refuse(refused)
+		}
+		c.permit = p
+		// Whatever happens inside, the permit comes back.
+		count, f := nothing, (*Failure)(nil)
+		defer func() { b.done(c.permit, count, f) }()
+
+		result := inner(exec)
+		if f = asFailure(result.Error); f == nil || !c.neutral {
+			count = b.outcomeOf(f)
+		}
+		return result
+	}
+}
+
+// Apply waits for a token.
+func (l limiterLayer[R]) Apply(inner inside[R]) inside[R] {
+	c, limiter := l.c, l.c.stack.policy.Limiter
+	return func(exec failsafe.Execution[R]) *common.PolicyResult[R] {
+		wait, mark, ok := limiter.reserve(limiter.cfg.MaxWait)
+		if !ok {
+			f := limiter.refusal(wait)
+			c.tellRejected(f)
+			return c.refuse(f)
+		}
+		if wait > 0 && !c.leaves(wait) {
+			limiter.giveBack(mark)
+			return c.refuse(c.tooLate(wait, "for a token", nil))
+		}
+		if sleep(exec.Context(), c.stack.clock, wait) != nil {
+			limiter.giveBack(mark)
+			return c.refuse(c.cut(exec.Context(), false, nil))
+		}
+		return inner(exec)
+	}
+}
+
+// Apply waits for a slot.
+func (l bulkheadLayer[R]) Apply(inner inside[R]) inside[R] {
+	c, bulkhead := l.c, l.c.stack.policy.Bulkhead
+	return func(exec failsafe.Execution[R]) *common.PolicyResult[R] {
+		if bulkhead.Acquire(exec.Context()) != nil {
+			return c.refuse(c.cut(exec.Context(), false, ErrBulkheadFull))
+		}
+		defer bulkhead.Release()
+		return inner(exec)
+	}
+}
