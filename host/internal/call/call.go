@@ -33,7 +33,7 @@ type Plugin interface {
 
 // Plugins finds the plugin that a plan means by a name, in its current version.
 type Plugins interface {
-	Plugin(plan *workflow.Plan, name string) (Plugin, error)
+	Plugin(ctx context.Context, plan *workflow.Plan, name string) (Plugin, error)
 }
 
 // Slot is the node's place among the calls in flight of its run. Enter takes
@@ -165,7 +165,7 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 		}
 		input = v
 	}
-	p, err := k.caller.plugins.Plugin(r.Plan, a.Plugin)
+	p, err := k.caller.plugins.Plugin(ctx, r.Plan, a.Plugin)
 	if err != nil {
 		return answer{}, k.placed(toEvent(k.set.classify(err)), a)
 	}

@@ -30,7 +30,8 @@ type Start struct {
 	ID    string
 	Plan  *workflow.Plan
 	Input event.Value
-	// Emit takes the run's events, one after the other, with Seq and Time set.
+	// Emit takes the run's events, from several goroutines; V, Seq, Time and Run
+	// are its to set. nil: nobody wants them.
 	Emit func(*event.Event)
 }
 
@@ -52,9 +53,12 @@ func (l *Local) Run(ctx context.Context, s Start) *event.Result {
 		ladders: map[*Ladder]*frame{}, flows: map[*Flow]*frame{}, nodes: map[nodeKey]*frame{},
 	}
 	r.began = clock.Now()
-	r.emit = &emitter{run: s.ID, clock: clock, out: s.Emit}
+	r.emit = s.Emit
+	if r.emit == nil {
+		r.emit = func(*event.Event) {}
+	}
 	defer close(r.done)
-	r.emit.send(&event.Event{Type: event.RunStarted, Workflow: s.Plan.Name})
+	r.emit(&event.Event{Type: event.RunStarted, Workflow: s.Plan.Name})
 	r.progress = NewProgress(base, s.Plan, s.ID, s.Input, r.began)
 	r.loop(ctx)
 	return r.result()
@@ -67,7 +71,7 @@ type run struct {
 	base     context.Context
 	began    time.Time
 	progress *Progress
-	emit     *emitter
+	emit     func(*event.Event)
 	slots    *slots
 	inbox    chan message
 	done     chan struct{}
@@ -125,7 +129,7 @@ func (r *run) take(m message) {
 	case Call:
 		p.Called(m.flow, m.node, m.item, m.result)
 	case Check:
-		r.emit.send(&event.Event{Type: event.HealthChecked, Workflow: m.flow.plan.Name, Level: m.flow.ladder.Number(), Health: m.report})
+		r.emit(&event.Event{Type: event.HealthChecked, Workflow: m.flow.plan.Name, Level: m.flow.ladder.Number(), Health: m.report})
 		p.Checked(m.flow, m.report)
 	case Pause:
 		p.Paused(m.flow)
@@ -218,14 +222,14 @@ func (r *run) call(c Command) {
 	path := c.Path()
 	ctx := r.ctx(c.Flow, c.Node)
 	level := c.Flow.ladder.Number()
-	r.emit.send(&event.Event{Type: event.NodeStarted, Workflow: c.Flow.plan.Name, Level: level, Node: path, Plugin: c.Node.Primary.Plugin})
+	r.emit(&event.Event{Type: event.NodeStarted, Workflow: c.Flow.plan.Name, Level: level, Node: path, Plugin: c.Node.Primary.Plugin})
 	t := &ticket{slots: r.slots, reserved: true}
 	req := &call.Request{
 		Root: r.start.Plan, Plan: c.Flow.plan, Node: c.Node,
 		Scope: c.Flow.Scope(c.Node, c.Item), Input: c.Flow.Input(c.Node, c.Item), Item: c.Item >= 0,
 		RunID: r.start.ID, Path: path, Key: c.Flow.Key(c.Node, c.Item), Level: level,
 		FirstAttempt: c.Flow.Attempts(c.Node, c.Item) + 1, From: c.From,
-		Slot: t, Emit: r.emit.send,
+		Slot: t, Emit: r.emit,
 	}
 	if c.Prior != nil {
 		req.FirstAttempt, req.Prior = 1, c.Prior
@@ -255,7 +259,7 @@ func (r *run) pause(c Command) {
 		wait = min(hint, limit)
 	}
 	c.Flow.lastPause = wait
-	r.emit.send(&event.Event{Type: event.NodeRetrying, Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(),
+	r.emit(&event.Event{Type: event.NodeRetrying, Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(),
 		Attempt: c.Round + 1, RetryInMS: float64(wait) / 1e6, Error: c.Error, Reason: "the whole run"})
 	ctx := r.ladders[c.Ladder].ctx
 	timer := r.clock.NewTimer(wait)

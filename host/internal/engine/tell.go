@@ -1,43 +1,17 @@
 package engine
 
-import (
-	"sync"
-
-	"wasmhost/host/event"
-	"wasmhost/host/internal/call"
-)
-
-// emitter numbers a run's events and hands them on one at a time.
-type emitter struct {
-	run   string
-	clock call.Clock
-	out   func(*event.Event)
-
-	mu  sync.Mutex
-	seq uint64
-}
-
-func (m *emitter) send(e *event.Event) {
-	if m.out == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.seq++
-	e.V, e.Seq, e.Run, e.Time = event.Version, m.seq, m.run, m.clock.Now()
-	m.out(e)
-}
+import "wasmhost/host/event"
 
 // tell turns what Progress tells into events.
 func (r *run) tell(c Command) {
 	if c.Kind == Level {
-		r.emit.send(&event.Event{Type: event.FallbackUsed, Workflow: c.Ladder.plan.Name, Level: c.Ladder.Number(), Error: c.Error})
+		r.emit(&event.Event{Type: event.FallbackUsed, Workflow: c.Ladder.plan.Name, Level: c.Ladder.Number(), Error: c.Error})
 		return
 	}
 	e := &event.Event{Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(), Node: c.Path(), Plugin: c.Node.Primary.Plugin}
 	if c.Kind == Started {
 		e.Type = event.NodeStarted
-		r.emit.send(e)
+		r.emit(e)
 		return
 	}
 	if c.Item < 0 && c.Node.ForEach != nil {
@@ -65,5 +39,5 @@ func (r *run) tell(c Command) {
 	default:
 		e.Type = event.NodeFailed
 	}
-	r.emit.send(e)
+	r.emit(e)
 }

@@ -1,0 +1,167 @@
+// Package host is the embedding API of the workflow host: load a workflow file,
+// start runs of it, watch them, wait for them. It only wires the rooms below
+// together; what a file means is package workflow's business, when a node runs
+// package engine's, and what a plugin may do package plugin's.
+//
+//	h, err := host.Open(ctx, host.Config{})
+//	defer h.Close(ctx)
+//	w, findings, err := h.Load(ctx, "workflow.toml")
+//	run, err := h.Start(ctx, w, host.Options{})
+//	result, err := run.Wait(ctx)
+package host
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"wasmhost/host/event"
+	"wasmhost/host/internal/call"
+	"wasmhost/host/internal/engine"
+	"wasmhost/host/internal/health"
+	"wasmhost/host/internal/plugin"
+	"wasmhost/host/workflow"
+	"wasmhost/plugins"
+)
+
+// Config says how a Host works. The zero value is a good one.
+type Config struct {
+	// CacheDir holds compiled plugins, so that the next process starts faster. It
+	// is made with mode 0700; its contents are executed. "" is the user's cache
+	// directory; "-" keeps nothing on disk.
+	CacheDir string
+	// Getenv reads the environment; nil is os.LookupEnv.
+	Getenv func(string) (string, bool)
+	// AllowAnyHost lets a plugin's http permission be "*".
+	AllowAnyHost bool
+	// Sink takes the events of every run, in order for each run. It must not
+	// block. nil: nobody.
+	Sink event.Sink
+	// Clock is the source of time for policies; nil is the real one.
+	Clock Clock
+}
+
+// Clock is a source of time; package resilience has two.
+type Clock = call.Clock
+
+// Host runs workflows. It is safe for concurrent use.
+type Host struct {
+	config  Config
+	getenv  func(string) (string, bool)
+	clock   call.Clock
+	runtime *plugin.Runtime
+	plugins *registry
+	shared  *call.Shared
+	caller  *call.Caller
+	monitor *health.Monitor
+	local   *engine.Local
+
+	mu      sync.Mutex
+	runs    map[string]*Run
+	metrics map[string]*metrics // by root workflow
+	closed  bool
+	ending  sync.WaitGroup
+}
+
+// Open makes a Host. Close it.
+func Open(ctx context.Context, c Config) (*Host, error) {
+	h := &Host{config: c, getenv: c.Getenv, clock: c.Clock, runs: map[string]*Run{}, metrics: map[string]*metrics{}}
+	if h.getenv == nil {
+		h.getenv = os.LookupEnv
+	}
+	if h.clock == nil {
+		h.clock = call.RealClock()
+	}
+	dir, err := cacheDir(c.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	h.runtime = plugin.NewRuntime(plugin.Config{CacheDir: dir, Builtin: plugins.Module, AllowAnyHost: c.AllowAnyHost, Getenv: h.getenv})
+	h.plugins = newRegistry(h)
+	h.shared = call.NewShared(h.clock, h.breakerChanged)
+	h.caller = call.NewCaller(h.plugins, h.shared, h.clock)
+	h.monitor = health.NewMonitor(h.caller, h.clock)
+	h.local = &engine.Local{Caller: h.caller, Health: h.monitor, Clock: h.clock}
+	return h, nil
+}
+
+func cacheDir(dir string) (string, error) {
+	switch dir {
+	case "-":
+		return "", nil
+	case "":
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return "", nil // no home: nothing is kept
+		}
+		return filepath.Join(base, "host"), nil
+	}
+	return filepath.Abs(dir)
+}
+
+// ErrClosed is returned by a Host that was closed.
+var ErrClosed = errors.New("the host is closed")
+
+// Close cancels the runs that are left, waits for them and gives everything
+// back. Closing twice is harmless.
+func (h *Host) Close(ctx context.Context) error {
+	h.mu.Lock()
+	h.closed = true
+	for _, r := range h.runs {
+		r.cancel(ErrClosed)
+	}
+	h.mu.Unlock()
+	done := make(chan struct{})
+	go func() { h.ending.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return h.runtime.Close(ctx)
+}
+
+// Metrics are the counts of a root workflow since the Host was opened.
+func (h *Host) Metrics(w *Workflow) event.Metrics {
+	return h.metricsOf(w.plan).snapshot(h.shared.Breakers(w.plan.Name))
+}
+
+// Breakers are the breakers of a root workflow, by key.
+func (h *Host) Breakers(w *Workflow) []event.BreakerState { return h.shared.Breakers(w.plan.Name) }
+
+// Health runs the workflow's health checks and returns the report.
+func (h *Host) Health(ctx context.Context, w *Workflow) (*event.Report, error) {
+	if err := h.plugins.prepare(w.plan); err != nil {
+		return nil, err
+	}
+	return h.monitor.Check(ctx, w.plan, ""), nil
+}
+
+func (h *Host) metricsOf(p *workflow.Plan) *metrics {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := h.metrics[p.Name]
+	if m == nil {
+		m = newMetrics()
+		h.metrics[p.Name] = m
+	}
+	return m
+}
+
+// breakerChanged tells every live run of the root workflow.
+func (h *Host) breakerChanged(root, key, from, to string, s event.BreakerState) {
+	h.mu.Lock()
+	var live []*Run
+	for _, r := range h.runs {
+		if r.workflow.plan.Name == root {
+			live = append(live, r)
+		}
+	}
+	h.mu.Unlock()
+	for _, r := range live {
+		r.emit(&event.Event{Type: event.BreakerChanged, Workflow: root, Breaker: key, From: from, To: to, Error: s.LastError,
+			RetryInMS: float64(s.OpenForMS)})
+	}
+}
