@@ -1,0 +1,284 @@
+package plugin
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/experimental/sysfs"
+	"github.com/tetratelabs/wazero/sys"
+
+	"wasmhost/host/event"
+)
+
+// instance is a module, and those linked to it, with memory of its own. It
+// serves one call at a time.
+type instance struct {
+	plugin  *Plugin
+	main    api.Module
+	linked  map[string]api.Module
+	memory  *memory
+	kernel  kernel
+	blocks  *blocks // the kernel, while it is one in Go
+	started bool
+	// spent is true when no other call may use it: it trapped, was stopped, or
+	// ended by itself.
+	spent bool
+
+	vars     map[string][]byte
+	varBytes int64
+
+	// What follows belongs to the call that is served.
+	ctx   context.Context
+	meta  Meta
+	log   callLog
+	stdio stdio
+	http  httpState
+	files int // open now
+}
+
+func newInstance(p *Plugin) *instance {
+	m := &memory{limit: p.limits.Memory}
+	b := newBlocks(m)
+	in := &instance{plugin: p, memory: m, blocks: b, kernel: b, vars: map[string][]byte{}, linked: map[string]api.Module{}}
+	in.stdio.in = in
+	return in
+}
+
+// callContext carries the instance to the host functions of its call. They get
+// it by asking for its type; where wazero's own context lies around it, by
+// value.
+type callContext struct {
+	context.Context
+	in *instance
+}
+
+type instanceKey struct{}
+
+func (c *callContext) Value(key any) any {
+	if _, ok := key.(instanceKey); ok {
+		return c.in
+	}
+	return c.Context.Value(key)
+}
+
+func instanceOf(ctx context.Context) *instance {
+	if c, ok := ctx.(*callContext); ok {
+		return c.in
+	}
+	return ctx.Value(instanceKey{}).(*instance)
+}
+
+// serve runs entry once. Initialisers run here too, the first time, under the
+// same context.
+func (in *instance) serve(ctx context.Context, e entry, c Call) (output []byte, warnings []*event.Error, failed *event.Error) {
+	in.ctx, in.meta = ctx, c.Meta
+	in.log = callLog{to: c.Log, masks: in.plugin.masks, left: in.plugin.limits.Log}
+	in.stdio.begin(in.plugin.program.abi, c.Input, in.plugin.limits.Output)
+	in.http = httpState{}
+	in.memory.peak, in.memory.refused = in.memory.used, false
+	defer func() {
+		in.stdio.end()
+		in.ctx, in.log.to = nil, nil
+		if in.memory.refused {
+			in.spent = true
+		}
+	}()
+
+	rc, err := in.run(&callContext{Context: ctx, in: in}, e, c.Input)
+	if err != nil {
+		in.spent = true
+		if exit, ok := err.(*sys.ExitError); !ok || exit.ExitCode() != 0 {
+			return nil, nil, in.explain(ctx, e.name, err)
+		}
+	}
+	if in.plugin.program.abi == ABIWASI {
+		if rc != 0 {
+			return nil, nil, in.exited(uint32(rc))
+		}
+		return in.stdio.output(), nil, nil
+	}
+	return in.result(rc)
+}
+
+// result is what an Extism guest left behind: output, error text, and the
+// number that the function returned.
+func (in *instance) result(rc int32) ([]byte, []*event.Error, *event.Error) {
+	text, failed := in.kernel.failure()
+	if failed {
+		reported := guestErrors(text)
+		if rc != 0 || !allWarnings(reported) {
+			return nil, nil, asFailure(reported)
+		}
+		output, err := in.kernel.output(in.plugin.limits.Output)
+		if err != nil {
+			return nil, nil, in.explain(in.ctx, "", err)
+		}
+		return output, reported, nil
+	}
+	if rc != 0 {
+		return nil, nil, fault("", "", "the plugin returned %d and no error text", rc)
+	}
+	output, err := in.kernel.output(in.plugin.limits.Output)
+	if err != nil {
+		return nil, nil, in.explain(in.ctx, "", err)
+	}
+	return output, nil, nil
+}
+
+// run makes the instance if there is none yet, and calls the function. A panic
+// of wazero or of an allocator comes back as an error.
+func (in *instance) run(ctx *callContext, e entry, input []byte) (rc int32, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			switch r := r.(type) {
+			case *event.Error:
+				err = r
+			case runtime.Error:
+				err = fmt.Errorf("the host failed: %w", r)
+			default:
+				err = fmt.Errorf("the host failed: %v", r)
+			}
+		}
+	}()
+	if in.main == nil {
+		if err := in.instantiate(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if err := in.kernel.begin(input); err != nil {
+		return 0, err
+	}
+	if !in.started && e.initialise {
+		if err := in.initialise(ctx); err != nil {
+			return 0, err
+		}
+		in.started = true
+	}
+	if e.once {
+		in.spent = true
+	}
+	results, err := in.main.ExportedFunction(e.export).Call(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if len(results) > 0 {
+		rc = int32(results[0])
+	}
+	return rc, nil
+}
+
+// instantiate makes the modules, those first that others import. Start
+// sections run now.
+func (in *instance) instantiate(ctx *callContext) error {
+	env := experimental.WithMemoryAllocator(ctx, in.memory)
+	env = experimental.WithImportResolver(env, func(name string) api.Module { return in.linked[name] })
+	config := in.moduleConfig()
+	for _, lib := range in.plugin.program.linked {
+		m, err := in.plugin.program.runtime.InstantiateModule(env, lib.compiled, config)
+		if err != nil {
+			return err
+		}
+		in.linked[lib.name] = m
+	}
+	m, err := in.plugin.program.runtime.InstantiateModule(env, in.plugin.program.main.compiled, config)
+	if err != nil {
+		return err
+	}
+	in.main = m
+	return nil
+}
+
+// moduleConfig gives the guest real clocks, real randomness, a sleep that ends
+// with the call, and the files and variables it may have. wazero's defaults are
+// none of these.
+func (in *instance) moduleConfig() wazero.ModuleConfig {
+	p := in.plugin
+	c := wazero.NewModuleConfig().WithName("").WithStartFunctions().
+		WithSysWalltime().WithSysNanotime().WithNanosleep(in.sleep).WithOsyield(runtime.Gosched).
+		WithRandSource(rand.Reader).
+		WithStdin(&in.stdio.stdin).WithStdout(&in.stdio.stdout).WithStderr(&in.stdio.stderr)
+	c = c.WithArgs(append([]string{p.spec.Name}, p.spec.Args...)...)
+	for _, e := range p.env {
+		c = c.WithEnv(e[0], e[1])
+	}
+	if len(p.mounts) > 0 {
+		fs := wazero.NewFSConfig()
+		for _, m := range p.mounts {
+			fs = fs.(sysfs.FSConfig).WithSysFSMount(&rootFS{in: in, root: m.root, write: m.write}, m.at)
+		}
+		c = c.WithFSConfig(fs)
+	}
+	return c
+}
+
+// sleep obeys the call: when it ends, so does the guest that sleeps.
+func (in *instance) sleep(ns int64) {
+	timer := time.NewTimer(time.Duration(ns))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-in.ctx.Done():
+		in.mustGoOn()
+	}
+}
+
+// mustGoOn ends the guest, from within a host function, when its call is over.
+func (in *instance) mustGoOn() {
+	if in.ctx.Err() != nil {
+		panic(sys.NewExitError(sys.ExitCodeContextCanceled))
+	}
+}
+
+// initialise runs what a guest's runtime needs before its first function, as
+// Extism hosts do: linked modules first.
+func (in *instance) initialise(ctx context.Context) error {
+	for _, lib := range in.plugin.program.linked {
+		if err := initialiseModule(ctx, in.linked[lib.name]); err != nil {
+			return err
+		}
+	}
+	return initialiseModule(ctx, in.main)
+}
+
+func initialiseModule(ctx context.Context, m api.Module) error {
+	defs := m.ExportedFunctionDefinitions()
+	takes := func(name string, params int) bool {
+		def, ok := defs[name]
+		return ok && len(def.ParamTypes()) == params
+	}
+	call := func(name string, params ...uint64) error {
+		_, err := m.ExportedFunction(name).Call(ctx, params...)
+		return err
+	}
+	reactor := takes("_initialize", 0)
+	if reactor {
+		if err := call("_initialize"); err != nil {
+			return err
+		}
+	}
+	if takes("hs_init", 2) { // Haskell: argc and argv, both none
+		return call("hs_init", 0, 0)
+	}
+	if !reactor && takes("__wasm_call_ctors", 0) {
+		return call("__wasm_call_ctors")
+	}
+	return nil
+}
+
+// close gives back what the instance holds.
+func (in *instance) close() {
+	ctx := context.Background()
+	if in.main != nil {
+		in.main.Close(ctx)
+	}
+	for _, m := range in.linked {
+		m.Close(ctx)
+	}
+	in.main, in.linked = nil, nil
+}

@@ -1,0 +1,90 @@
+package plugin
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"wasmhost/host/event"
+)
+
+// Load reads a plugin's source, checks its digest, compiles it and prepares its
+// permissions. No guest code runs. The error is an *event.Error.
+func (r *Runtime) Load(ctx context.Context, s Spec) (*Plugin, error) {
+	p, err := r.load(ctx, s)
+	if err != nil {
+		err.Plugin = s.Name
+		newMasks(s.Secrets).error(err)
+		return nil, err
+	}
+	return p, nil
+}
+
+func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	img, err := r.read(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if s.Reset == "" {
+		s.Reset = ResetCall
+	}
+	p := &Plugin{
+		runtime: r,
+		spec:    s,
+		limits:  img.tighten(s.Limits.withDefaults()),
+		config:  mergeConfig(img.config, s.Config),
+		masks:   newMasks(s.Secrets),
+		done:    make(chan struct{}),
+	}
+	p.slots = make(chan struct{}, p.limits.Instances)
+	p.configSecrets = map[string]string{}
+	for _, secret := range s.Secrets {
+		if secret.Header == "" {
+			p.configSecrets[secret.Name] = secret.Value
+		}
+	}
+	for _, name := range s.Allow.Env {
+		if value, ok := r.cfg.Getenv(name); ok {
+			p.env = append(p.env, [2]string{name, value})
+		}
+	}
+	if p.network, err = r.newNetwork(&s, img); err != nil {
+		return nil, err
+	}
+	if p.program, err = r.use(ctx, img, s.ABI); err != nil {
+		return nil, err
+	}
+	if err := p.mountAll(); err != nil {
+		p.program.release()
+		return nil, err
+	}
+	if err := r.adopt(p); err != nil {
+		for _, m := range p.mounts {
+			m.root.Close()
+		}
+		p.program.release()
+		return nil, err.(*event.Error)
+	}
+	return p, nil
+}
+
+// inDir makes a path of a spec absolute.
+func (s *Spec) inDir(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(s.Dir, path)
+}
+
+// wantedDigest is Spec.SHA256 in the form of Digest; "" when none is given.
+func wantedDigest(hex string) string {
+	hex = strings.ToLower(strings.TrimSpace(hex))
+	if hex == "" || strings.HasPrefix(hex, "sha256:") {
+		return hex
+	}
+	return "sha256:" + hex
+}
+

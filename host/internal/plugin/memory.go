@@ -1,0 +1,73 @@
+package plugin
+
+import (
+	"github.com/tetratelabs/wazero/experimental"
+
+	"wasmhost/host/event"
+)
+
+// memory counts what an instance holds: the linear memories of all its modules
+// and the blocks of the Extism environment, together under one limit. It is
+// wazero's allocator for them. One goroutine at a time.
+type memory struct {
+	limit, used, peak int64
+	// refused is true once a guest was told no; a trap after that is a lack of
+	// memory.
+	refused bool
+}
+
+// grow takes n more bytes, if they are there.
+func (m *memory) grow(n int64) bool {
+	if n > m.limit-m.used {
+		m.refused = true
+		return false
+	}
+	m.used += n
+	m.peak = max(m.peak, m.used)
+	return true
+}
+
+// Allocate implements experimental.MemoryAllocator. The suggested capacity is
+// not taken: a guest pays for what it uses.
+func (m *memory) Allocate(_, most uint64) experimental.LinearMemory {
+	return &linear{memory: m, most: most}
+}
+
+// linear is the memory of one module.
+type linear struct {
+	memory *memory
+	buf    []byte
+	most   uint64
+}
+
+// Reallocate implements experimental.LinearMemory: nil fails memory.grow in the
+// guest, as the specification says.
+func (l *linear) Reallocate(n uint64) []byte {
+	first := l.buf == nil
+	if !l.memory.grow(int64(n) - int64(len(l.buf))) {
+		if first { // wazero has no answer to nil here
+			panic(fault(event.System, codeMemory, "the module needs %s of memory to start, and limits.memory allows %s", size(int64(n)), size(l.memory.limit)))
+		}
+		return nil
+	}
+	if first || n > uint64(cap(l.buf)) {
+		// Room to grow, so that a guest which grows page by page is not copied
+		// every time; untouched pages of it cost nothing.
+		room := n
+		if !first {
+			room = min(max(n, 2*uint64(len(l.buf))), l.most)
+		}
+		grown := make([]byte, n, max(room, n))
+		copy(grown, l.buf)
+		l.buf = grown
+		return l.buf
+	}
+	l.buf = l.buf[:n]
+	return l.buf
+}
+
+// Free implements experimental.LinearMemory.
+func (l *linear) Free() {
+	l.memory.used -= int64(len(l.buf))
+	l.buf = nil
+}

@@ -1,0 +1,219 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"wasmhost/host/event"
+)
+
+// Plugin is a loaded module with its permissions. It is safe for concurrent
+// use; each call has an instance to itself.
+type Plugin struct {
+	runtime *Runtime
+	program *program
+	spec    Spec
+	limits  Limits
+
+	config        map[string]string
+	configSecrets map[string]string // without a header: config secret.NAME
+	masks         *masks
+	network       *network
+	mounts        []mount
+	env           [][2]string
+
+	slots chan struct{} // one for each instance that may exist
+	mu    sync.Mutex
+	warm  []*instance // reset = "never": ready for the next call
+	calls int         // in flight
+	ended bool        // no new calls
+	done  chan struct{}
+}
+
+// Call is one call of an exported function.
+type Call struct {
+	// Function is the export; "" means run. For a WASI command "", run and _start
+	// are the program itself.
+	Function string
+	Input    []byte
+	Meta     Meta
+	// Log takes the lines that the plugin logs: level is debug, info, warn or
+	// error. It is called on the goroutine of Call. nil: nobody wants them.
+	Log func(level, message string)
+}
+
+// Meta is what a plugin may want to know about the call, as config keys
+// host.run_id, host.workflow, host.node, host.attempt, host.idempotency_key and
+// host.deadline_ms (Deadline in Unix milliseconds).
+type Meta struct {
+	RunID, Workflow, Node string
+	Attempt               int // from 1
+	IdempotencyKey        string
+	Deadline              time.Time // zero: none; it is told, the call's context enforces
+}
+
+// Answer is what a call came to. With an error, Output is nil and the rest
+// still says what was used.
+type Answer struct {
+	Output []byte
+	// Warnings came with the output: partial results.
+	Warnings []*event.Error
+	Digest   string
+	// Steps is 0 where they are not counted. MemoryBytes is the peak of all
+	// memories of the instance.
+	Steps, MemoryBytes uint64
+	Duration           time.Duration
+}
+
+// Name is the name the plugin was loaded under, Digest its version.
+func (p *Plugin) Name() string   { return p.spec.Name }
+func (p *Plugin) Digest() string { return p.program.digest }
+
+// Call runs one function and returns what it wrote. It waits for a free
+// instance, runs the module's initialisers and the function on the caller's
+// goroutine, and ends them when ctx ends; nothing of the call runs after it
+// returned. Secrets are masked in everything it returns. An error is always an
+// *event.Error; its Class is "" where the message has to decide.
+func (p *Plugin) Call(ctx context.Context, c Call) (Answer, error) {
+	began := time.Now()
+	answer := Answer{Digest: p.program.digest}
+	output, warnings, err := p.call(ctx, c, &answer)
+	answer.Duration = time.Since(began)
+	if err != nil {
+		err.Plugin = p.spec.Name
+		p.masks.error(err)
+		return answer, err
+	}
+	for _, w := range warnings {
+		w.Plugin = p.spec.Name
+		p.masks.error(w)
+	}
+	answer.Output, answer.Warnings = p.masks.bytes(output), warnings
+	return answer, nil
+}
+
+func (p *Plugin) call(ctx context.Context, c Call, answer *Answer) ([]byte, []*event.Error, *event.Error) {
+	if limit := p.limits.Input; int64(len(c.Input)) > limit {
+		return nil, nil, fault(event.Permanent, codeInput, "the input has %d bytes, and limits.input allows %s", len(c.Input), size(limit))
+	}
+	entry, err := p.program.entry(c.Function)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !p.enter() {
+		return nil, nil, fault(event.System, codeClosed, "plugin %q is closed", p.spec.Name)
+	}
+	defer p.leave()
+	if ctx.Err() != nil {
+		return nil, nil, overContext(ctx, "the call had not begun")
+	}
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		select {
+		case p.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, nil, overContext(ctx, fmt.Sprintf("waiting for one of %d instances of the plugin (limits.instances)", cap(p.slots)))
+		}
+	}
+	defer func() { <-p.slots }()
+
+	in := p.takeWarm()
+	if in == nil {
+		in = newInstance(p)
+	}
+	output, warnings, err := in.serve(ctx, entry, c)
+	answer.MemoryBytes = uint64(in.memory.peak)
+	if p.spec.Reset != ResetNever || in.spent || !p.keepWarm(in) {
+		in.close()
+	}
+	return output, warnings, err
+}
+
+func (p *Plugin) takeWarm() *instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.warm)
+	if n == 0 {
+		return nil
+	}
+	in := p.warm[n-1]
+	p.warm = p.warm[:n-1]
+	return in
+}
+
+func (p *Plugin) keepWarm(in *instance) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return false
+	}
+	p.warm = append(p.warm, in)
+	return true
+}
+
+func (p *Plugin) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return false
+	}
+	p.calls++
+	return true
+}
+
+func (p *Plugin) leave() {
+	p.mu.Lock()
+	p.calls--
+	last := p.ended && p.calls == 0
+	p.mu.Unlock()
+	if last {
+		p.dispose()
+	}
+}
+
+// Close refuses new calls and waits for those in flight until ctx is done.
+// What the plugin holds is released when the last of them ends, however long
+// that takes. Closing twice is harmless.
+func (p *Plugin) Close(ctx context.Context) error {
+	p.beginClose()
+	select {
+	case <-p.done:
+		return nil
+	default:
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("plugin %q still has calls in flight: %w", p.spec.Name, context.Cause(ctx))
+	}
+}
+
+func (p *Plugin) beginClose() {
+	p.mu.Lock()
+	first := !p.ended
+	p.ended = true
+	idle := p.calls == 0
+	p.mu.Unlock()
+	if first && idle {
+		p.dispose()
+	}
+}
+
+// dispose releases everything; it runs once, when nobody can call any more.
+func (p *Plugin) dispose() {
+	for _, in := range p.warm {
+		in.close()
+	}
+	p.warm = nil
+	for _, m := range p.mounts {
+		m.root.Close()
+	}
+	p.network.close()
+	p.program.release()
+	p.runtime.forget(p)
+	close(p.done)
+}

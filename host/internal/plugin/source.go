@@ -1,0 +1,159 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"wasmhost/host/event"
+)
+
+// image is what a source holds: one module, or the several of a manifest, with
+// what the manifest says about them.
+type image struct {
+	// digest is over the source's bytes; for a manifest, over it and all modules
+	// that it names.
+	digest  string
+	size    int64
+	modules []imageModule
+	main    *imageModule
+
+	manifest bool
+	config   map[string]string
+	hosts    []string // allowed_hosts; nil: it does not say
+	timeout  time.Duration
+	maxMem   int64 // 0: it does not say
+	maxHTTP  int64 // -1: it does not say
+	maxVars  int64 // -1: it does not say
+}
+
+type imageModule struct {
+	name string
+	wasm []byte
+	main bool
+	// from is where it was read, for messages; "" for the source itself.
+	from string
+}
+
+func (m *imageModule) what() string {
+	if m.from == "" {
+		return "the module"
+	}
+	return fmt.Sprintf("module %q (%s) of the manifest", m.name, m.from)
+}
+
+// tighten applies what a manifest asks for; it never widens a limit.
+func (img *image) tighten(l Limits) Limits {
+	if img.maxMem > 0 {
+		l.Memory = min(l.Memory, img.maxMem)
+	}
+	if img.manifest && img.maxHTTP >= 0 {
+		l.HTTPBytes = min(l.HTTPBytes, img.maxHTTP)
+	}
+	if img.manifest && img.maxVars >= 0 {
+		l.Vars = min(l.Vars, img.maxVars)
+	}
+	return l
+}
+
+func digestOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// read gets the bytes behind s.Source, checks them and takes a manifest apart.
+func (r *Runtime) read(ctx context.Context, s Spec) (*image, *event.Error) {
+	data, base, err := r.readSource(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	digest := digestOf(data)
+	if want := wantedDigest(s.SHA256); want != "" && want != digest {
+		return nil, fault(event.Permanent, codeDigest, "%s has the digest %s, but %s is wanted; if the new content is what you mean, put its digest into sha256", s.Source, digest, want)
+	}
+	if isManifest(data) {
+		return r.readManifest(ctx, data, digest, base, s)
+	}
+	img := &image{digest: digest, size: int64(len(data)), modules: []imageModule{{name: "main", wasm: data, main: true}}}
+	img.main = &img.modules[0]
+	return img, nil
+}
+
+func isManifest(data []byte) bool {
+	head := bytes.TrimLeft(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), " \t\r\n")
+	return len(head) > 0 && head[0] == '{'
+}
+
+// readSource returns the bytes and what paths in them are relative to: a
+// folder, or "" where paths have no meaning.
+func (r *Runtime) readSource(ctx context.Context, s Spec) (data []byte, base string, err *event.Error) {
+	scheme, rest, hasScheme := strings.Cut(s.Source, "://")
+	switch {
+	case s.Source == "":
+		return nil, "", fault(event.Permanent, codeBadSpec, "the plugin has no source")
+	case strings.HasPrefix(s.Source, "builtin:"):
+		name := strings.TrimPrefix(s.Source, "builtin:")
+		if r.cfg.Builtin != nil {
+			if data, ok := r.cfg.Builtin(name); ok {
+				return data, "", nil
+			}
+		}
+		return nil, "", fault(event.Permanent, codeNotFound, "there is no builtin plugin %q", name)
+	case hasScheme && scheme == "https":
+		if s.SHA256 == "" {
+			return nil, "", fault(event.Permanent, codeDigest, "%s needs a sha256: what lies behind a URL can change", s.Source)
+		}
+		data, err := r.fetch(ctx, s.Source, nil, wantedDigest(s.SHA256))
+		return data, "", err
+	case hasScheme && scheme == "http":
+		return nil, "", fault(event.Permanent, codeUnavailable, "%s: modules are fetched by https only", s.Source)
+	case hasScheme && scheme == "oci":
+		return nil, "", fault(event.Permanent, codeUnavailable, "%s: oci sources are not available in this version; pull %s into a file, or use https with a sha256", s.Source, rest)
+	case hasScheme:
+		return nil, "", fault(event.Permanent, codeUnavailable, "%s: a source is a path, builtin:NAME or https://…", s.Source)
+	}
+	path := s.inDir(s.Source)
+	data, err = r.readFile(path)
+	return data, filepath.Dir(path), err
+}
+
+// readFile reads a regular file up to the size limit.
+func (r *Runtime) readFile(path string) ([]byte, *event.Error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fault(event.Permanent, codeNotFound, "there is no file %s", path)
+	case err != nil:
+		return nil, fault(event.System, codeNotFound, "%s cannot be read: %v", path, err)
+	case !info.Mode().IsRegular():
+		return nil, fault(event.Permanent, codeNotFound, "%s is not a file", path)
+	case info.Size() > r.cfg.MaxModuleBytes:
+		return nil, r.tooLarge(path, info.Size())
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault(event.System, codeNotFound, "%s cannot be read: %v", path, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, r.cfg.MaxModuleBytes+1))
+	if err != nil {
+		return nil, fault(event.System, codeNotFound, "%s cannot be read: %v", path, err)
+	}
+	if int64(len(data)) > r.cfg.MaxModuleBytes {
+		return nil, r.tooLarge(path, int64(len(data)))
+	}
+	return data, nil
+}
+
+func (r *Runtime) tooLarge(what string, n int64) *event.Error {
+	return fault(event.Permanent, codeBadModule, "%s has %d bytes; modules up to %s are read", what, n, size(r.cfg.MaxModuleBytes))
+}
