@@ -53,7 +53,8 @@ type decoded struct {
 	memories []Range
 	globals  []GlobalType
 	exports  []exportEntry
-	start    int // function index, -1: none
+	tableMin uint64 // elements the tables start with, together
+	start    int    // function index, -1: none
 	data     []dataSegment
 	elements int
 	dataN    int // what the data count section says, -1: no such section
@@ -64,6 +65,7 @@ type decoded struct {
 	importedFuncs, importedTables, importedMemories, importedGlobals int
 	declared                                                         bitset // functions that ref.func may name
 	use                                                              usage
+	grown                                                            [maxTables]bool // tables that have a table.grow
 }
 
 // funcType holds the types as the bytes they are.
@@ -102,6 +104,9 @@ type usage struct {
 	memoryInit  bool
 	memoryGrow  bool
 }
+
+// maxTables bounds Limits.Tables.
+const maxTables = 100
 
 // bitset is a set of small numbers.
 type bitset []uint64
@@ -313,8 +318,9 @@ func (d *decoded) importSection(r *reader) {
 func (d *decoded) table(r *reader) {
 	off := r.pos
 	t := r.tableType(&d.features)
-	if r.err == nil && uint64(t.Min) > uint64(d.lim.TableMin) {
-		r.fail(tooLarge(off, r.what, "a table starts too large", "TableMin", uint64(d.lim.TableMin), uint64(t.Min)))
+	d.tableMin += uint64(t.Min)
+	if r.err == nil && d.tableMin > uint64(d.lim.TableMin) {
+		r.fail(tooLarge(off, r.what, "the tables start too large", "TableMin", uint64(d.lim.TableMin), d.tableMin))
 	}
 	if d.tables = append(d.tables, t); len(d.tables) > 1 {
 		d.features.set(ReferenceTypes)

@@ -10,8 +10,8 @@ type Limits struct {
 	Params      int // parameters of a type, and results of a type; default 1,000
 	Imports     int // imports; default 10,000
 	Functions   int // functions, imported ones included; default 200,000
-	Tables      int // tables, imported ones included; default 100
-	TableMin    int // elements a table starts with; default 1,000,000
+	Tables      int // tables, imported ones included; default, and at most, 100
+	TableMin    int // elements the tables start with, together; default 1,000,000
 	MemoryMin   int // pages (64 KiB) a memory starts with; default 16,384 (1 GiB)
 	Globals     int // globals, imported ones included; default 50,000
 	Exports     int // exports; default 50,000
@@ -71,5 +71,6 @@ func (l Limits) withDefaults() Limits {
 			*f.have = *f.def
 		}
 	}
+	l.Tables = min(l.Tables, maxTables)
 	return l
 }

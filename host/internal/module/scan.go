@@ -300,7 +300,10 @@ func (s *scanner) special(r *reader, off int, op byte) {
 			s.call(&d.types[t], op == opReturnIndirect)
 		}
 	case opSelectTyped:
-		r.valTypes(r.count(1, "types", "Params", d.lim.Params), &d.features)
+		if n := r.byte(); r.err == nil && n != 1 {
+			r.failf(off, "select with %d types", n)
+		}
+		r.valType(&d.features)
 		d.features.set(ReferenceTypes)
 		s.step(1)
 	case opTableSet:
@@ -462,7 +465,9 @@ func (s *scanner) misc(r *reader, off int) {
 		d.use.tableWrites = true
 		s.note(r, off, editTable, 0)
 	case miscTableGrow:
-		r.index("table", len(d.tables))
+		if t := r.index("table", len(d.tables)); r.err == nil {
+			d.grown[t] = true
+		}
 		d.use.tableWrites = true
 		s.note(r, off, editTableGrow, 0)
 	case miscTableSize:

@@ -1,0 +1,137 @@
+package module
+
+// meter rewrites function bodies: checks at function entries and loop headers,
+// bulk operations paid for, function indices shifted.
+type meter struct {
+	d        *decoded
+	on       bool // false: indices and the written flag only
+	shift    shift
+	imported uint32 // index of the imported yield function
+	first    uint32 // index of the first helper
+	counter  uint32 // index of the counter global
+	written  uint32 // index of the written global
+
+	initMax  uint32 // most bytes one memory.init can move
+	tableMax uint32 // most elements one table operation can touch
+
+	used  []helper // helpers in the order of their indices
+	place [helpers]int
+	marks bool // the written global is used
+	buf   []byte
+}
+
+// index returns the function index of a helper, which is added when it is
+// asked for first.
+func (m *meter) index(h helper) uint32 {
+	if m.place[h] == 0 {
+		m.used = append(m.used, h)
+		m.place[h] = len(m.used)
+	}
+	return m.first + uint32(m.place[h]) - 1
+}
+
+// body writes the body that s has scanned, size first.
+func (m *meter) body(out []byte, s *scanner, body span) []byte {
+	src := m.d.b
+	b := append(m.buf[:0], src[body.start:s.code]...)
+	if m.on {
+		b = m.entry(b, s.charge)
+	}
+	from := s.code
+	for i := range s.edits {
+		e := &s.edits[i]
+		b = append(b, src[from:e.at]...)
+		b = m.edit(b, e, src)
+		from = e.end
+	}
+	b = append(b, src[from:body.end]...)
+	m.buf = b
+	return append(appendU32(out, uint32(len(b))), b...)
+}
+
+func (m *meter) edit(b []byte, e *edit, src []byte) []byte {
+	own := src[e.at:e.end]
+	switch e.kind {
+	case editCall:
+		return appendU32(b, m.shift.of(e.arg))
+	case editTableSet, editDrop:
+		return append(m.mark(b), own...)
+	case editTable, editTableGrow:
+		b = m.mark(b)
+		if m.on {
+			b = m.call(b, helperTable)
+		}
+		return append(b, own...)
+	}
+	if !m.on {
+		return append(b, own...)
+	}
+	switch e.kind {
+	case editLoop:
+		return m.turn(append(b, own...), e)
+	case editFill:
+		return m.call(b, helperFill)
+	case editCopy:
+		return m.call(b, helperCopy)
+	case editGrow:
+		return m.call(b, helperGrow)
+	case editLength:
+		return append(m.call(b, helperInit), own...)
+	}
+	return append(b, own...)
+}
+
+func (m *meter) call(b []byte, h helper) []byte {
+	return appendU32(append(b, opCall), m.index(h))
+}
+
+// mark sets the written flag.
+func (m *meter) mark(b []byte) []byte {
+	m.marks = true
+	return appendU32(append(b, opI32Const, 1, opGlobalSet), m.written)
+}
+
+// entry writes the check at the start of a function:
+//
+//	block
+//	  loop
+//	    br_if 1 (counter >= 0)
+//	    call yield
+//	    br 0
+//	  end
+//	end
+//	counter -= steps
+//
+// The way back to the loop's head makes wazero place the call behind the rest
+// of the function, where it neither takes a jump nor registers from the usual
+// path. Testing before subtracting lets a path be longer than a slice.
+func (m *meter) entry(b []byte, steps int64) []byte {
+	b = append(b, opBlock, emptyBlock, opLoop, emptyBlock)
+	b = m.test(b, 1)
+	b = append(m.call(b, helperYield), opBr, 0, opEnd, opEnd)
+	return m.pay(b, steps)
+}
+
+// turn writes the check at the head of a loop. A loop that takes no values is
+// itself the loop to go back to.
+func (m *meter) turn(b []byte, e *edit) []byte {
+	if e.params {
+		return m.entry(b, int64(e.arg))
+	}
+	b = append(b, opBlock, emptyBlock)
+	b = m.test(b, 0)
+	b = append(m.call(b, helperYield), opBr, 1, opEnd)
+	return m.pay(b, int64(e.arg))
+}
+
+// test branches out of depth blocks while the slice lasts.
+func (m *meter) test(b []byte, depth byte) []byte {
+	b = appendU32(append(b, opGlobalGet), m.counter)
+	return append(b, opI64Const, 0, i64GeS, opBrIf, depth)
+}
+
+func (m *meter) pay(b []byte, steps int64) []byte {
+	b = appendU32(append(b, opGlobalGet), m.counter)
+	b = append(appendSigned(append(b, opI64Const), steps), i64Sub)
+	return appendU32(append(b, opGlobalSet), m.counter)
+}
