@@ -103,8 +103,7 @@ export function quote(s: string): string {
 }
 
 // stopped is called for what AssemblyScript cannot go on from.
-export function stopped(message: string | null, file: string | null, line: u32, column: u32): void {
-  fail("system", "abort", (message ? message! : "the plugin stopped") + " at " +
-    (file ? file! : "?") + ":" + line.toString() + ":" + column.toString());
+export function stopped(message: string, file: string, line: u32, column: u32): void {
+  fail("system", "abort", message + " at " + file + ":" + line.toString() + ":" + column.toString());
   unreachable();
 }

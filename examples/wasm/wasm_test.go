@@ -1,0 +1,152 @@
+// Package wasm_test builds the example plugins from their sources and gives all
+// of them the same task.
+package wasm_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	extism "github.com/extism/go-sdk"
+	"github.com/tetratelabs/wazero"
+)
+
+// languages are the folders beside this file.
+var languages = []struct {
+	folder string
+	needs  []tool
+	// inPlace is set where the build does not work on a copy of the folder.
+	inPlace bool
+}{
+	{folder: "go", inPlace: true}, // a package of the module around it
+	{folder: "gopdk"},
+	{folder: "c", needs: []tool{{"clang", "apt install clang"}, {"wasm-ld", "apt install lld"}}},
+	{folder: "assemblyscript", needs: []tool{{"npm", "apt install npm, or nodejs.org"}, {"node", "apt install nodejs, or nodejs.org"}}},
+	{folder: "wat", needs: []tool{{"wat2wasm", "apt install wabt"}}},
+}
+
+// tool is a program that a build needs, and where it comes from.
+type tool struct{ command, from string }
+
+// tasks are inputs with their outputs, the same in every language.
+var tasks = []struct{ name, input, want string }{
+	{"a word", "hello", `{"lines":1,"words":1,"bytes":5}`},
+	{"lines", "one two\nthree\n", `{"lines":2,"words":3,"bytes":14}`},
+	{"every space", "\t a\vb\fc\r\n\n d ", `{"lines":3,"words":4,"bytes":13}`},
+	{"spaces only", "  \n", `{"lines":1,"words":0,"bytes":3}`},
+	{"UTF-8", "Grüße, 世界", `{"lines":1,"words":2,"bytes":15}`},
+	{"not UTF-8", "\xff\xfe \x00", `{"lines":1,"words":2,"bytes":4}`},
+	{"every remainder of 8", strings.Repeat("x", 63), `{"lines":1,"words":1,"bytes":63}`},
+	{"much", strings.Repeat("seven ch\n", 20_000), `{"lines":20000,"words":40000,"bytes":180000}`},
+}
+
+func TestSameTask(t *testing.T) {
+	for _, l := range languages {
+		t.Run(l.folder, func(t *testing.T) {
+			for _, need := range l.needs {
+				if _, err := exec.LookPath(need.command); err != nil {
+					missing := "NOT TESTED: examples/wasm/" + l.folder + " needs " + need.command + " (" + need.from + ")"
+					if os.Getenv("CI") != "" {
+						t.Fatal(missing)
+					}
+					t.Skip(missing)
+				}
+			}
+			plugin := open(t, build(t, l.folder, l.inPlace))
+			for _, task := range tasks {
+				code, out, err := plugin.Call("run", []byte(task.input))
+				if err != nil || code != 0 {
+					t.Errorf("%s: code %d, error %v", task.name, code, err)
+				} else if string(out) != task.want {
+					t.Errorf("%s: got %s, want %s", task.name, out, task.want)
+				}
+			}
+			code, _, err := plugin.Call("run", nil)
+			if code == 0 || err == nil {
+				t.Fatalf("no text: code %d, error %v; want a failure", code, err)
+			}
+			var told map[string]string
+			if json.Unmarshal([]byte(err.Error()), &told) != nil || told["class"] != "permanent" || told["code"] != "empty" || told["message"] != "there is no text to count" {
+				t.Errorf("no text: the error is %s", err)
+			}
+		})
+	}
+}
+
+// build runs the folder's build.sh and returns the module.
+func build(t *testing.T, folder string, inPlace bool) []byte {
+	t.Helper()
+	temp := t.TempDir()
+	source, err := filepath.Abs(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !inPlace {
+		copied := filepath.Join(temp, folder)
+		if err := os.MkdirAll(copied, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		copyFolder(t, source, copied)
+		source = copied
+	}
+	out := filepath.Join(temp, "count.wasm")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(source, "build.sh"), out)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build.sh of %s: %v\n%s", folder, err, said)
+	}
+	module, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: %d bytes", folder, len(module))
+	return module
+}
+
+// copyFolder copies sources: what an earlier build left behind stays.
+func copyFolder(t *testing.T, from, to string) {
+	t.Helper()
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		source, target := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		switch {
+		case e.Name() == "node_modules" || e.Name() == "build":
+		case e.IsDir():
+			if err := os.Mkdir(target, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			copyFolder(t, source, target)
+		default:
+			info, err := e.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			content, err := os.ReadFile(source)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(target, content, info.Mode()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// open makes an instance under extism/go-sdk.
+func open(t *testing.T, module []byte) *extism.Plugin {
+	t.Helper()
+	p, err := extism.NewPlugin(t.Context(), extism.Manifest{
+		Wasm: []extism.Wasm{extism.WasmData{Data: module}}, Timeout: 20_000,
+	}, extism.PluginConfig{EnableWasi: true, ModuleConfig: wazero.NewModuleConfig().WithSysWalltime().WithSysNanotime()}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close(context.Background()) })
+	return p
+}
