@@ -56,9 +56,9 @@ func privateDir(dir string) error {
 // compile compiles one module. A damaged cache entry is an error of wazero's
 // own; the cache is then emptied and the module compiled once more.
 func (p *program) compile(ctx context.Context, m *imageModule, cacheDir string) (wazero.CompiledModule, *event.Error) {
-	compiled, err := compileOnce(ctx, p.runtime, m.wasm)
+	compiled, err := compileOnce(ctx, p.runtime, m.prepared)
 	if err != nil && cacheDir != "" && emptyCache(cacheDir) {
-		compiled, err = compileOnce(ctx, p.runtime, m.wasm)
+		compiled, err = compileOnce(ctx, p.runtime, m.prepared)
 	}
 	if err != nil {
 		return nil, fault(event.Permanent, codeBadModule, "%s cannot be compiled: %s", m.what(), firstLine(err.Error()))

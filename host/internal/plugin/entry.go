@@ -6,9 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tetratelabs/wazero/api"
-
 	"wasmhost/host/event"
+	"wasmhost/host/internal/module"
 )
 
 // entry is an exported function that a call can run.
@@ -23,22 +22,28 @@ type entry struct {
 
 const defaultFunction = "run"
 
+// exports are the functions of the main module, under the ABI it speaks.
+type exports struct {
+	abi       string
+	functions map[string]*module.FuncType
+}
+
 // entry finds the export behind a function's name.
-func (p *program) entry(function string) (entry, *event.Error) {
+func (p exports) entry(function string) (entry, *event.Error) {
 	if function == "" {
 		function = defaultFunction
 	}
 	e := entry{name: function, export: function, initialise: true}
-	def, ok := p.exports[function]
+	def, ok := p.functions[function]
 	if !ok && p.abi == ABIWASI && function == defaultFunction {
-		def, ok = p.exports["_start"]
+		def, ok = p.functions["_start"]
 		e.export = "_start"
 	}
 	if !ok {
-		return entry{}, fault(event.Permanent, codeMissing, "the module has no export %q%s%s", function, didYouMean(function, p.exports), p.callableList())
+		return entry{}, fault(event.Permanent, codeMissing, "the module has no export %q%s%s", function, didYouMean(function, p.functions), p.callableList())
 	}
 	if !callable(def) {
-		return entry{}, fault(event.Permanent, codeMissing, "the export %q has the type %s; a plugin's function takes nothing and returns nothing or an i32%s", function, signature(def), p.callableList())
+		return entry{}, fault(event.Permanent, codeMissing, "the export %q has the type %v; a plugin's function takes nothing and returns nothing or an i32%s", function, def, p.callableList())
 	}
 	if e.export == "_start" || e.export == "_initialize" {
 		e.initialise = false
@@ -48,17 +53,16 @@ func (p *program) entry(function string) (entry, *event.Error) {
 }
 
 // callable are functions without parameters that return nothing or a number.
-func callable(def api.FunctionDefinition) bool {
-	results := def.ResultTypes()
-	return len(def.ParamTypes()) == 0 && (len(results) == 0 || len(results) == 1 && results[0] == api.ValueTypeI32)
+func callable(f *module.FuncType) bool {
+	return len(f.Params) == 0 && (len(f.Results) == 0 || len(f.Results) == 1 && f.Results[0] == module.I32)
 }
 
 // callables are the exports that a caller may want: those with the right type
 // that are not a runtime's own.
-func (p *program) callables() []string {
+func (p exports) callables() []string {
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(p.exports)) {
-		if callable(p.exports[name]) && !runtimeExport(name) {
+	for _, name := range slices.Sorted(maps.Keys(p.functions)) {
+		if callable(p.functions[name]) && !runtimeExport(name) {
 			names = append(names, name)
 		}
 	}
@@ -74,7 +78,7 @@ func runtimeExport(name string) bool {
 	return strings.HasPrefix(name, "asyncify_") || strings.HasPrefix(name, "__")
 }
 
-func (p *program) callableList() string {
+func (p exports) callableList() string {
 	names := p.callables()
 	switch {
 	case len(names) == 0:

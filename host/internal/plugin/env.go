@@ -79,6 +79,15 @@ var envFunctions = []envFunction{
 	}},
 }
 
+// envSignatures are the types of envFunctions, by name.
+var envSignatures = func() map[string]string {
+	m := make(map[string]string, len(envFunctions))
+	for _, f := range envFunctions {
+		m[f.name] = signature(f.params, f.results)
+	}
+	return m
+}()
+
 // linkEnv gives rt the Extism environment as a module of Go functions.
 func linkEnv(ctx context.Context, rt wazero.Runtime) error {
 	b := rt.NewHostModuleBuilder(envModule)

@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 
 	"wasmhost/host/event"
+	"wasmhost/host/internal/module"
 )
 
 // instance is a module, and those linked to it, with memory of its own. It
@@ -21,8 +22,9 @@ import (
 type instance struct {
 	plugin  *Plugin
 	main    api.Module
-	linked  map[string]api.Module
+	linked  map[string]api.Module // all modules by name, main too
 	memory  *memory
+	meter   meter
 	kernel  kernel
 	blocks  *blocks // the kernel, while it is one in Go
 	started bool
@@ -79,9 +81,10 @@ func instanceOf(ctx context.Context) *instance {
 func (in *instance) serve(ctx context.Context, e entry, c Call) (output []byte, warnings []*event.Error, failed *event.Error) {
 	in.ctx, in.meta = ctx, c.Meta
 	in.log = callLog{to: c.Log, masks: in.plugin.masks, left: in.plugin.limits.Log}
-	in.stdio.begin(in.plugin.program.abi, c.Input, in.plugin.limits.Output)
+	in.stdio.begin(in.plugin.exports.abi, c.Input, in.plugin.limits.Output)
 	in.http = httpState{}
 	in.memory.peak, in.memory.refused = in.memory.used, false
+	in.meter.begin(in.plugin.limits.Steps)
 	defer func() {
 		in.stdio.end()
 		in.ctx, in.log.to = nil, nil
@@ -97,7 +100,7 @@ func (in *instance) serve(ctx context.Context, e entry, c Call) (output []byte, 
 			return nil, nil, in.explain(ctx, e.name, err)
 		}
 	}
-	if in.plugin.program.abi == ABIWASI {
+	if in.plugin.exports.abi == ABIWASI {
 		if rc != 0 {
 			return nil, nil, in.exited(uint32(rc))
 		}
@@ -146,7 +149,7 @@ func (in *instance) run(ctx *callContext, e entry, input []byte) (rc int32, err 
 			}
 		}
 	}()
-	if in.main == nil {
+	if len(in.linked) == 0 {
 		if err := in.instantiate(ctx); err != nil {
 			return 0, err
 		}
@@ -173,24 +176,25 @@ func (in *instance) run(ctx *callContext, e entry, input []byte) (rc int32, err 
 	return rc, nil
 }
 
-// instantiate makes the modules, those first that others import. Start
-// sections run now.
+// instantiate makes the modules, those first that others import. A module's
+// start function runs when it is metered, before the next module is made.
 func (in *instance) instantiate(ctx *callContext) error {
 	env := experimental.WithMemoryAllocator(ctx, in.memory)
 	env = experimental.WithImportResolver(env, func(name string) api.Module { return in.linked[name] })
 	config := in.moduleConfig()
-	for _, lib := range in.plugin.program.linked {
-		m, err := in.plugin.program.runtime.InstantiateModule(env, lib.compiled, config)
+	for _, u := range in.plugin.program.units {
+		m, err := in.plugin.program.runtime.InstantiateModule(env, u.compiled, config)
 		if err != nil {
 			return err
 		}
-		in.linked[lib.name] = m
+		in.linked[u.name], in.main = m, m
+		in.meter.add(m)
+		if u.start {
+			if _, err := m.ExportedFunction(module.StartExport).Call(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	m, err := in.plugin.program.runtime.InstantiateModule(env, in.plugin.program.main.compiled, config)
-	if err != nil {
-		return err
-	}
-	in.main = m
 	return nil
 }
 
@@ -238,12 +242,12 @@ func (in *instance) mustGoOn() {
 // initialise runs what a guest's runtime needs before its first function, as
 // Extism hosts do: linked modules first.
 func (in *instance) initialise(ctx context.Context) error {
-	for _, lib := range in.plugin.program.linked {
-		if err := initialiseModule(ctx, in.linked[lib.name]); err != nil {
+	for _, u := range in.plugin.program.units {
+		if err := initialiseModule(ctx, in.linked[u.name]); err != nil {
 			return err
 		}
 	}
-	return initialiseModule(ctx, in.main)
+	return nil
 }
 
 func initialiseModule(ctx context.Context, m api.Module) error {
@@ -274,9 +278,6 @@ func initialiseModule(ctx context.Context, m api.Module) error {
 // close gives back what the instance holds.
 func (in *instance) close() {
 	ctx := context.Background()
-	if in.main != nil {
-		in.main.Close(ctx)
-	}
 	for _, m := range in.linked {
 		m.Close(ctx)
 	}

@@ -24,7 +24,7 @@ func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	img, err := r.read(ctx, s)
+	img, err := r.read(ctx, s, true)
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +37,8 @@ func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
 		limits:  img.tighten(s.Limits.withDefaults()),
 		config:  mergeConfig(img.config, s.Config),
 		masks:   newMasks(s.Secrets),
+		timeout: img.timeout,
+		exports: exports{abi: img.abi, functions: img.main().exports()},
 		done:    make(chan struct{}),
 	}
 	p.slots = make(chan struct{}, p.limits.Instances)
@@ -54,7 +56,7 @@ func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
 	if p.network, err = r.newNetwork(&s, img); err != nil {
 		return nil, err
 	}
-	if p.program, err = r.use(ctx, img, s.ABI); err != nil {
+	if p.program, err = r.use(ctx, img); err != nil {
 		return nil, err
 	}
 	if err := p.mountAll(); err != nil {
@@ -87,4 +89,3 @@ func wantedDigest(hex string) string {
 	}
 	return "sha256:" + hex
 }
-

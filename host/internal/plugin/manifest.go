@@ -77,11 +77,6 @@ func (r *Runtime) readManifest(ctx context.Context, data []byte, digest, base st
 		total.Write([]byte(digestOf(one.wasm)))
 		img.modules = append(img.modules, *one)
 	}
-	for i := range img.modules {
-		if img.modules[i].main {
-			img.main = &img.modules[i]
-		}
-	}
 	img.digest = "sha256:" + hex.EncodeToString(total.Sum(nil))
 	return img, nil
 }

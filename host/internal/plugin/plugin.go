@@ -16,6 +16,8 @@ type Plugin struct {
 	program *program
 	spec    Spec
 	limits  Limits
+	timeout time.Duration // a manifest's own; 0: none
+	exports exports
 
 	config        map[string]string
 	configSecrets map[string]string // without a header: config secret.NAME
@@ -61,8 +63,8 @@ type Answer struct {
 	// Warnings came with the output: partial results.
 	Warnings []*event.Error
 	Digest   string
-	// Steps is 0 where they are not counted. MemoryBytes is the peak of all
-	// memories of the instance.
+	// Steps is the work done in the guest's code, the same in every run with the
+	// same input. MemoryBytes is the peak of all memories of the instance.
 	Steps, MemoryBytes uint64
 	Duration           time.Duration
 }
@@ -98,7 +100,7 @@ func (p *Plugin) call(ctx context.Context, c Call, answer *Answer) ([]byte, []*e
 	if limit := p.limits.Input; int64(len(c.Input)) > limit {
 		return nil, nil, fault(event.Permanent, codeInput, "the input has %d bytes, and limits.input allows %s", len(c.Input), size(limit))
 	}
-	entry, err := p.program.entry(c.Function)
+	entry, err := p.exports.entry(c.Function)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,13 +121,18 @@ func (p *Plugin) call(ctx context.Context, c Call, answer *Answer) ([]byte, []*e
 		}
 	}
 	defer func() { <-p.slots }()
+	if p.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.timeout)
+		defer cancel()
+	}
 
 	in := p.takeWarm()
 	if in == nil {
 		in = newInstance(p)
 	}
 	output, warnings, err := in.serve(ctx, entry, c)
-	answer.MemoryBytes = uint64(in.memory.peak)
+	answer.MemoryBytes, answer.Steps = uint64(in.memory.peak), uint64(in.meter.steps())
 	if p.spec.Reset != ResetNever || in.spent || !p.keepWarm(in) {
 		in.close()
 	}

@@ -2,9 +2,6 @@ package plugin
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/tetratelabs/wazero"
@@ -13,6 +10,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"wasmhost/host/event"
+	"wasmhost/host/internal/module"
 )
 
 // features is what a module may use beyond WebAssembly 2.0. Exceptions stay
@@ -22,13 +20,9 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experi
 // program is compiled code, shared by all plugins of the same content. It has a
 // wazero runtime of its own, so that closing it gives everything back.
 type program struct {
-	owner   *Runtime
-	key     string
-	digest  string // "sha256:…" of the source's bytes
-	abi     string
-	main    *unit
-	linked  []*unit // in an order in which each comes after what it imports
-	exports map[string]api.FunctionDefinition
+	owner  *Runtime
+	digest string
+	units  []unit // in the image's order: main last
 
 	runtime wazero.Runtime
 	close   func()
@@ -41,25 +35,25 @@ type program struct {
 // unit is one module of a program.
 type unit struct {
 	name     string
-	wasm     []byte // nil once it is compiled
 	compiled wazero.CompiledModule
+	start    bool // it has a start function, which preparing turned into an export
 }
 
 // use returns the program of img, compiled, and counts one more user of it.
-func (r *Runtime) use(ctx context.Context, img *image, abi string) (*program, *event.Error) {
-	key := img.digest + " " + abi
+func (r *Runtime) use(ctx context.Context, img *image) (*program, *event.Error) {
 	r.mu.Lock()
-	p := r.programs[key]
+	p := r.programs[img.digest]
 	if p == nil {
-		p = &program{owner: r, key: key, digest: img.digest}
-		r.programs[key] = p
+		p = &program{owner: r, digest: img.digest}
+		r.programs[img.digest] = p
 	}
 	p.users++
 	r.mu.Unlock()
-	p.ready.Do(func() { p.err = p.build(ctx, img, abi) })
+	p.ready.Do(func() { p.err = p.build(context.WithoutCancel(ctx), img) })
 	if p.err != nil {
+		failed := *p.err
 		p.release()
-		return nil, p.err
+		return nil, &failed
 	}
 	return p, nil
 }
@@ -69,8 +63,8 @@ func (p *program) release() {
 	p.owner.mu.Lock()
 	p.users--
 	last := p.users == 0
-	if last && p.owner.programs[p.key] == p {
-		delete(p.owner.programs, p.key)
+	if last && p.owner.programs[p.digest] == p {
+		delete(p.owner.programs, p.digest)
 	}
 	p.owner.mu.Unlock()
 	if last && p.close != nil {
@@ -78,22 +72,21 @@ func (p *program) release() {
 	}
 }
 
-// build compiles all modules and checks that they fit together.
-func (p *program) build(ctx context.Context, img *image, abi string) (failed *event.Error) {
-	cache, cached, err := p.owner.compilationCache(img.digest)
+// build compiles all modules and makes the host modules that they import.
+func (p *program) build(ctx context.Context, img *image) (failed *event.Error) {
+	cache, dir, err := p.owner.compilationCache(img.digest)
 	if err != nil {
 		return fault(event.System, codeHost, "the cache of compiled code cannot be used: %v", err)
 	}
-	background := context.WithoutCancel(ctx)
-	config := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithCloseOnContextDone(true).WithDebugInfoEnabled(false).WithCustomSections(true)
+	config := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithDebugInfoEnabled(false)
 	if cache != nil {
 		config = config.WithCompilationCache(cache)
 	}
-	p.runtime = wazero.NewRuntimeWithConfig(background, config)
+	p.runtime = wazero.NewRuntimeWithConfig(ctx, config)
 	p.close = func() {
-		p.runtime.Close(background)
+		p.runtime.Close(ctx)
 		if cache != nil {
-			cache.Close(background)
+			cache.Close(ctx)
 		}
 	}
 	defer func() {
@@ -104,156 +97,51 @@ func (p *program) build(ctx context.Context, img *image, abi string) (failed *ev
 	}()
 	for i := range img.modules {
 		m := &img.modules[i]
-		u := &unit{name: m.name}
-		if u.compiled, failed = p.compile(background, m, cached); failed != nil {
+		compiled, failed := p.compile(ctx, m, dir)
+		if failed != nil {
 			return failed
 		}
-		if m.main {
-			p.main = u
-		} else {
-			p.linked = append(p.linked, u)
-		}
+		p.units = append(p.units, unit{name: m.name, compiled: compiled, start: m.info.Start})
 	}
-	if failed := p.sortLinked(); failed != nil {
-		return failed
-	}
-	if failed := p.link(background); failed != nil {
-		return failed
-	}
-	p.exports = p.main.compiled.ExportedFunctions()
-	p.abi = abi
-	if found := p.findABI(); abi == "" {
-		p.abi = found
-	} else if abi == ABIWASI && found == ABIExtism {
-		return fault(event.Permanent, codeBadModule, "the module imports %s, so its abi is extism, not wasi", envModule)
-	}
-	return nil
+	return p.provide(ctx, img)
 }
 
-// units are all modules, main last.
-func (p *program) units() []*unit { return append(slices.Clone(p.linked), p.main) }
-
-func imported(u *unit) []string {
-	var names []string
-	for _, f := range u.compiled.ImportedFunctions() {
-		if module, _, ok := f.Import(); ok && !slices.Contains(names, module) {
-			names = append(names, module)
-		}
+// provide makes the host modules that the image imports.
+func (p *program) provide(ctx context.Context, img *image) *event.Error {
+	if err := linkMeter(ctx, p.runtime); err != nil {
+		return fault(event.System, codeHost, "the host module %s cannot be made: %v", module.YieldModule, err)
 	}
-	return names
-}
-
-func (p *program) findABI() string {
-	for _, u := range p.units() {
-		if slices.Contains(imported(u), envModule) {
-			return ABIExtism
-		}
-	}
-	return ABIWASI
-}
-
-// sortLinked puts modules after those that they import.
-func (p *program) sortLinked() *event.Error {
-	byName := map[string]*unit{}
-	for _, u := range p.linked {
-		byName[u.name] = u
-	}
-	var sorted []*unit
-	state := map[*unit]int{} // 1: being placed, 2: placed
-	var place func(u *unit) *event.Error
-	place = func(u *unit) *event.Error {
-		if state[u] == 1 {
-			return fault(event.Permanent, codeBadModule, "the manifest's modules import one another in a circle, through %q", u.name)
-		}
-		if state[u] == 2 {
-			return nil
-		}
-		state[u] = 1
-		for _, name := range imported(u) {
-			if other := byName[name]; other != nil {
-				if failed := place(other); failed != nil {
-					return failed
-				}
+	made := map[string]bool{}
+	for i := range img.modules {
+		m := &img.modules[i]
+		for _, imp := range m.info.Imports {
+			if img.named(imp.Module) != nil {
+				continue
 			}
-		}
-		state[u] = 2
-		sorted = append(sorted, u)
-		return nil
-	}
-	for _, u := range p.linked {
-		if failed := place(u); failed != nil {
-			return failed
-		}
-	}
-	p.linked = sorted
-	return nil
-}
-
-// link makes the host modules that are imported, and refuses an import that
-// nothing answers, by name, before anything runs.
-func (p *program) link(ctx context.Context) *event.Error {
-	byName := map[string]map[string]api.FunctionDefinition{}
-	for _, u := range p.linked {
-		byName[u.name] = u.compiled.ExportedFunctions()
-	}
-	for _, u := range p.units() {
-		for _, def := range u.compiled.ImportedFunctions() {
-			module, name, _ := def.Import()
-			functions, ok := byName[module]
-			if !ok {
+			if !made[imp.Module] {
+				made[imp.Module] = true
 				var err error
-				switch module {
-				case envModule:
-					err = linkEnv(ctx, p.runtime)
-				case wasi_snapshot_preview1.ModuleName:
+				if imp.Module == wasiModule {
 					_, err = wasi_snapshot_preview1.Instantiate(ctx, p.runtime)
-				default:
-					return unknownImport(module, name)
+				} else {
+					err = linkEnv(ctx, p.runtime)
 				}
 				if err != nil {
-					return fault(event.System, codeHost, "the host module %q cannot be made: %v", module, err)
+					return fault(event.System, codeHost, "the host module %s cannot be made: %v", imp.Module, err)
 				}
-				functions = p.runtime.Module(module).ExportedFunctionDefinitions()
-				byName[module] = functions
 			}
-			have, ok := functions[name]
-			if !ok {
-				return fault(event.Permanent, codeUnsupported, "the module imports %q of %q, which does not exist%s", name, module, didYouMean(name, functions))
+			if imp.Module != wasiModule {
+				continue
 			}
-			if !slices.Equal(have.ParamTypes(), def.ParamTypes()) || !slices.Equal(have.ResultTypes(), def.ResultTypes()) {
-				return fault(event.Permanent, codeUnsupported, "the module imports %q of %q as %s, but it is %s", name, module, signature(def), signature(have))
+			functions := p.runtime.Module(wasiModule).ExportedFunctionDefinitions()
+			have, ok := functions[imp.Name]
+			if imp.Kind != module.Func || !ok {
+				return fault(event.Permanent, codeUnsupported, "%s imports %q of %s, which has no such function%s", m.what(), imp.Name, wasiModule, didYouMean(imp.Name, functions))
+			}
+			if is := signature(have.ParamTypes(), have.ResultTypes()); is != imp.Func.String() {
+				return mistyped(m, imp, is)
 			}
 		}
 	}
 	return nil
-}
-
-func unknownImport(module, name string) *event.Error {
-	hint := "only " + envModule + " (the Extism ABI) and wasi_snapshot_preview1 are answered here"
-	switch {
-	case module == "extism:host/user":
-		hint = "host functions of an embedding program are not offered to plugins; use " + envModule
-	case module == "env" || module == "a":
-		hint = "this looks like a module made for Emscripten's JavaScript glue; build it with -sSTANDALONE_WASM, or with wasi-libc"
-	case strings.HasPrefix(module, "__wbindgen") || module == "wbg":
-		hint = "this is a module made for a browser by wasm-bindgen; build it for wasm32-unknown-unknown with an Extism PDK, or for wasm32-wasip1"
-	case module == "go" || module == "gojs":
-		hint = "this is a Go program built for JavaScript; build it with GOOS=wasip1"
-	case module == "wasi_unstable":
-		hint = "this is a WASI of 2019; build it for wasip1 (wasi_snapshot_preview1)"
-	case strings.HasPrefix(module, "wasi:"):
-		hint = "this is WASI preview 2; build it for wasip1"
-	}
-	return fault(event.Permanent, codeUnsupported, "the module imports %q of %q, which is not there: %s", name, module, hint)
-}
-
-func signature(def api.FunctionDefinition) string {
-	list := func(types []api.ValueType) string {
-		names := make([]string, len(types))
-		for i, t := range types {
-			names[i] = api.ValueTypeName(t)
-		}
-		return "(" + strings.Join(names, ", ") + ")"
-	}
-	return fmt.Sprintf("%s -> %s", list(def.ParamTypes()), list(def.ResultTypes()))
 }

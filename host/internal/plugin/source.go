@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wasmhost/host/event"
+	"wasmhost/host/internal/module"
 )
 
 // image is what a source holds: one module, or the several of a manifest, with
@@ -24,8 +25,8 @@ type image struct {
 	// that it names.
 	digest  string
 	size    int64
-	modules []imageModule
-	main    *imageModule
+	modules []imageModule // main last, once they are linked
+	abi     string
 
 	manifest bool
 	config   map[string]string
@@ -39,7 +40,11 @@ type image struct {
 type imageModule struct {
 	name string
 	wasm []byte
-	main bool
+	info *module.Info
+	// prepared is what is compiled: metered and capped. nil when the module is
+	// only looked at.
+	prepared []byte
+	main     bool
 	// from is where it was read, for messages; "" for the source itself.
 	from string
 }
@@ -71,7 +76,7 @@ func digestOf(data []byte) string {
 }
 
 // read gets the bytes behind s.Source, checks them and takes a manifest apart.
-func (r *Runtime) read(ctx context.Context, s Spec) (*image, *event.Error) {
+func (r *Runtime) read(ctx context.Context, s Spec, prepare bool) (*image, *event.Error) {
 	data, base, err := r.readSource(ctx, s)
 	if err != nil {
 		return nil, err
@@ -81,11 +86,56 @@ func (r *Runtime) read(ctx context.Context, s Spec) (*image, *event.Error) {
 		return nil, fault(event.Permanent, codeDigest, "%s has the digest %s, but %s is wanted; if the new content is what you mean, put its digest into sha256", s.Source, digest, want)
 	}
 	if isManifest(data) {
-		return r.readManifest(ctx, data, digest, base, s)
+		img, err := r.readManifest(ctx, data, digest, base, s)
+		if err != nil {
+			return nil, err
+		}
+		return img, img.finish(s.ABI, prepare)
 	}
 	img := &image{digest: digest, size: int64(len(data)), modules: []imageModule{{name: "main", wasm: data, main: true}}}
-	img.main = &img.modules[0]
-	return img, nil
+	return img, img.finish(s.ABI, prepare)
+}
+
+// moduleLimits are package module's own, but for the nesting of blocks: GHC
+// writes more than the default.
+var moduleLimits = module.Limits{Nesting: 4000}
+
+// tableElements is how many elements the tables of a module may have together:
+// eight megabytes, outside of the memory that is counted.
+const tableElements = 1 << 20
+
+// finish checks every module before anything below sees it, prepares it if it
+// is to be run, and links them all.
+func (img *image) finish(abi string, prepare bool) *event.Error {
+	for i := range img.modules {
+		m := &img.modules[i]
+		if !prepare {
+			info, err := module.Check(m.wasm, moduleLimits)
+			if err != nil {
+				return refused(m, err)
+			}
+			m.info = info
+			continue
+		}
+		prepared, err := module.Prepare(m.wasm, module.Options{Limits: moduleLimits, TableElements: tableElements})
+		if err != nil {
+			return refused(m, err)
+		}
+		m.info, m.prepared = prepared.Info, prepared.Bytes
+	}
+	return img.link(abi)
+}
+
+// refused is the error of a module that package module does not take.
+func refused(m *imageModule, err error) *event.Error {
+	code := codeBadModule
+	var why *module.Error
+	if errors.As(err, &why) && why.Kind == module.Unsupported {
+		code = codeUnsupported
+	}
+	e := fault(event.Permanent, code, "%s is refused: %v", m.what(), err)
+	e.Cause = err
+	return e
 }
 
 func isManifest(data []byte) bool {
