@@ -16,8 +16,8 @@ func Read[In any](input []byte) (in In, err error) {
 	d := json.NewDecoder(bytes.NewReader(input))
 	d.DisallowUnknownFields()
 	err = d.Decode(&in)
-	if err == nil && d.More() {
-		return in, Permanent("bad_input", "the input goes on after its JSON value, at byte "+strconv.FormatInt(d.InputOffset(), 10))
+	if end := d.InputOffset(); err == nil && d.More() {
+		return in, Permanent("bad_input", "the input goes on after its JSON value, at byte "+strconv.FormatInt(end, 10))
 	}
 	if err == nil {
 		return in, nil

@@ -78,8 +78,6 @@ func panicText(p any) string {
 		return p.Error()
 	case string:
 		return p
-	case interface{ String() string }:
-		return p.String()
 	case int:
 		return strconv.Itoa(p)
 	}
