@@ -413,7 +413,7 @@ func (d *definition) done(period int, o outcome) {
 	}{d.now, o})
 	row, ok, failed := 0, 0, 0
 	for _, e := range d.outcomes {
-		recent := d.cfg.Window == 0 || d.now-e.at <= d.cfg.Window
+		recent := d.cfg.Window == 0 || d.state == HalfOpen || d.now-e.at <= d.cfg.Window
 		if e.o == success {
 			row = 0
 			if recent {

@@ -82,7 +82,7 @@ func (l retryLayer[R]) Apply(inner inside[R]) inside[R] {
 			wait := c.waitAfter(n, previous, f)
 			switch {
 			case ctx.Err() != nil:
-				return c.refuse(c.cut(ctx, false, f))
+				return c.refuse(c.cutAfter(ctx, f))
 			case !c.leaves(wait):
 				return c.refuse(c.tooLate(wait, "for a retry", f))
 			case !c.stack.policy.Budget.withdraw():
@@ -94,7 +94,7 @@ func (l retryLayer[R]) Apply(inner inside[R]) inside[R] {
 				o.Retrying(c.number+1, wait, f)
 			}
 			if sleep(ctx, c.stack.clock, wait) != nil {
-				return c.refuse(c.cut(ctx, false, f))
+				return c.refuse(c.cutAfter(ctx, f))
 			}
 			// What failsafe-go's own policy calls before a retry: it counts.
 			exec.(interface {
@@ -103,6 +103,14 @@ func (l retryLayer[R]) Apply(inner inside[R]) inside[R] {
 			previous = wait
 		}
 	}
+}
+
+// cutAfter is the cut of a retry that was due: no call is in flight, but the one
+// before may have done its work.
+func (c *call[R]) cutAfter(ctx context.Context, last *Failure) *Failure {
+	f := c.cut(ctx, false, last)
+	f.OutcomeUnknown = last.OutcomeUnknown
+	return f
 }
 
 // retryable reports whether retry n may follow a failure at all. A refusal by
