@@ -13,7 +13,7 @@ import (
 // spec turns a plugin table into what package plugin takes: settings read from
 // the environment, secrets from where they are kept.
 func (h *Host) spec(p *workflow.Plan, pl *workflow.Plugin) (plugin.Spec, error) {
-	s := h.inspectSpec(pl, p.Dir)
+	s := inspectSpec(pl, p.Dir)
 	s.Config = make(map[string]string, len(pl.Config))
 	for key, setting := range pl.Config {
 		v, err := h.setting(p, pl.Name, "config."+key, setting)
@@ -50,7 +50,7 @@ func (h *Host) spec(p *workflow.Plan, pl *workflow.Plugin) (plugin.Spec, error) 
 }
 
 // inspectSpec is the part of a spec that needs no environment.
-func (h *Host) inspectSpec(pl *workflow.Plugin, dir string) plugin.Spec {
+func inspectSpec(pl *workflow.Plugin, dir string) plugin.Spec {
 	l := pl.Limits
 	return plugin.Spec{Name: pl.Name, Source: pl.Source, Dir: dir, SHA256: pl.SHA256, ABI: pl.ABI, Reset: pl.Reset, Args: pl.Args,
 		Limits: plugin.Limits{Memory: l.Memory, Input: l.Input, Output: l.Output, Log: l.Log, Vars: l.Vars, HTTPBytes: l.HTTPBytes,
