@@ -87,3 +87,14 @@ func (silence) AttemptStarted(Attempt)                         {}
 func (silence) AttemptEnded(Attempt, *Failure, time.Duration)  {}
 func (silence) Retrying(next int, _ time.Duration, _ *Failure) {}
 func (silence) Rejected(*Failure)                              {}
+
+// What the timeout alone costs in package context: the floor of a default stack.
+func BenchmarkContextWithTimeout(b *testing.B) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	b.ReportAllocs()
+	for b.Loop() {
+		_, stop := context.WithTimeoutCause(ctx, 30*time.Second, ErrTimeout)
+		stop()
+	}
+}

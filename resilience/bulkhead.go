@@ -1,18 +1,22 @@
 package resilience
 
-import "context"
+import (
+	"context"
+
+	"github.com/failsafe-go/failsafe-go/bulkhead"
+)
 
 // Bulkhead bounds how many calls run at once. It is safe for concurrent use and
 // meant to be shared. Those who wait are served in the order in which they came.
 // A nil Bulkhead lets everything through.
-type Bulkhead struct{ slots chan struct{} }
+type Bulkhead struct{ slots bulkhead.Bulkhead[any] }
 
 // NewBulkhead returns a bulkhead with n slots, or nil when n <= 0.
 func NewBulkhead(n int) *Bulkhead {
 	if n <= 0 {
 		return nil
 	}
-	return &Bulkhead{slots: make(chan struct{}, n)}
+	return &Bulkhead{slots: bulkhead.New[any](uint(n))}
 }
 
 // Acquire waits for a slot until ctx ends; the error is then that of ctx. Every
@@ -21,34 +25,21 @@ func (b *Bulkhead) Acquire(ctx context.Context) error {
 	if b == nil {
 		return nil
 	}
-	// A select would choose at random when a slot is free and ctx has ended.
+	// It would choose at random when a slot is free and ctx has ended.
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case b.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return b.slots.AcquirePermit(ctx)
 }
 
 // TryAcquire takes a slot if one is free now.
 func (b *Bulkhead) TryAcquire() bool {
-	if b == nil {
-		return true
-	}
-	select {
-	case b.slots <- struct{}{}:
-		return true
-	default:
-		return false
-	}
+	return b == nil || b.slots.TryAcquirePermit()
 }
 
 // Release gives a slot back.
 func (b *Bulkhead) Release() {
 	if b != nil {
-		<-b.slots
+		b.slots.ReleasePermit()
 	}
 }

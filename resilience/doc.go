@@ -41,6 +41,6 @@
 // Everything takes its time from a [Clock]. The default is the real one, which
 // also works inside a testing/synctest bubble; [ManualClock] is moved by hand.
 //
-// The machinery stands on failsafe-go, which callers never see; the module's
+// The machinery stands on failsafe-go, which callers never see;
 // docs/rationale-resilience.md tells what is taken from it and what is not.
 package resilience

@@ -129,8 +129,10 @@ func TestHedgeTakesATokenAndASlotOfItsOwn(t *testing.T) {
 				if err != nil || (v == 1) != c.started {
 					t.Errorf("call %d answered (%v)", v, err)
 				}
-				if p.Bulkhead != nil && len(p.Bulkhead.slots) != 0 {
-					t.Errorf("%d slots are still taken", len(p.Bulkhead.slots))
+				for range c.slots {
+					if !p.Bulkhead.TryAcquire() {
+						t.Error("a slot is still taken")
+					}
 				}
 			})
 		})

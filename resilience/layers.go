@@ -6,42 +6,66 @@ import (
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/common"
+	"github.com/failsafe-go/failsafe-go/policy"
 )
 
-// The layers are policies in the sense of failsafe-go, each around the next, in
-// the order of Stack. One is made per Do: its state is that of the call.
-type (
-	retryLayer[R any]    struct{ c *call[R] }
-	breakerLayer[R any]  struct{ c *call[R] }
-	limiterLayer[R any]  struct{ c *call[R] }
-	bulkheadLayer[R any] struct{ c *call[R] }
+// layer is a policy in the sense of failsafe-go and its executor in one: it is
+// made per Do, and its state is that of the call. Its base makes it complete, as
+// it does for the policies of failsafe-go itself.
+type layer[R any] struct {
+	policy.BaseExecutor[R]
+	call *call[R]
+	kind kind
+}
+
+type kind uint8
+
+const (
+	retryKind kind = iota
+	breakerKind
+	limiterKind
+	bulkheadKind
 )
 
 // inside is what a layer is put around.
 type inside[R any] = func(failsafe.Execution[R]) *common.PolicyResult[R]
 
-func (l retryLayer[R]) ToExecutor(R) any    { return l }
-func (l breakerLayer[R]) ToExecutor(R) any  { return l }
-func (l limiterLayer[R]) ToExecutor(R) any  { return l }
-func (l bulkheadLayer[R]) ToExecutor(R) any { return l }
+var _ policy.Executor[any] = &layer[any]{}
 
-// layered runs the call through failsafe-go's executor.
+// ToExecutor is part of failsafe.Policy.
+func (l *layer[R]) ToExecutor(R) any { return l }
+
+// Apply is part of policy.Executor.
+func (l *layer[R]) Apply(inner inside[R]) inside[R] {
+	switch l.kind {
+	case retryKind:
+		return retrying(l.call, inner)
+	case breakerKind:
+		return breaking(l.call, inner)
+	case limiterKind:
+		return limiting(l.call, inner)
+	default:
+		return bulkheading(l.call, inner)
+	}
+}
+
+// layered runs the call through failsafe-go's executor, in the order of Stack.
 func (c *call[R]) layered(ctx context.Context) (R, *Failure) {
 	p := &c.stack.policy
-	layers := make([]failsafe.Policy[R], 0, 4)
-	if p.Retry.MaxRetries > 0 {
-		layers = append(layers, retryLayer[R]{c})
+	var layers [4]layer[R]
+	policies := make([]failsafe.Policy[R], 0, len(layers))
+	for i, wanted := range [...]bool{
+		retryKind: p.Retry.MaxRetries > 0, breakerKind: p.Breaker != nil,
+		limiterKind: p.Limiter != nil, bulkheadKind: p.Bulkhead != nil,
+	} {
+		if wanted {
+			l := &layers[i]
+			l.Executor, l.call, l.kind = l, c, kind(i)
+			policies = append(policies, l)
+		}
 	}
-	if p.Breaker != nil {
-		layers = append(layers, breakerLayer[R]{c})
-	}
-	if p.Limiter != nil {
-		layers = append(layers, limiterLayer[R]{c})
-	}
-	if p.Bulkhead != nil {
-		layers = append(layers, bulkheadLayer[R]{c})
-	}
-	v, err := failsafe.With(layers...).WithContext(ctx).Get(func() (R, error) {
+
+	v, err := failsafe.With(policies...).WithContext(ctx).Get(func() (R, error) {
 		v, f, neutral := c.hedged(ctx)
 		c.neutral = neutral
 		if f != nil {
@@ -68,9 +92,8 @@ func failed[R any](f *Failure) *common.PolicyResult[R] {
 	return &common.PolicyResult[R]{Error: f, Done: true}
 }
 
-// Apply tries again until there is an answer, or a reason not to.
-func (l retryLayer[R]) Apply(inner inside[R]) inside[R] {
-	c := l.c
+// retrying tries again until there is an answer, or a reason not to.
+func retrying[R any](c *call[R], inner inside[R]) inside[R] {
 	return func(exec failsafe.Execution[R]) *common.PolicyResult[R] {
 		ctx, previous := exec.Context(), time.Duration(0)
 		for n := 0; ; n++ {
@@ -96,10 +119,7 @@ func (l retryLayer[R]) Apply(inner inside[R]) inside[R] {
 			if sleep(ctx, c.stack.clock, wait) != nil {
 				return c.refuse(c.cutAfter(ctx, f))
 			}
-			// What failsafe-go's own policy calls before a retry: it counts.
-			exec.(interface {
-				InitializeRetry() *common.PolicyResult[R]
-			}).InitializeRetry()
+			exec.(policy.ExecutionInternal[R]).InitializeRetry() // its count of attempts
 			previous = wait
 		}
 	}
@@ -136,9 +156,9 @@ func (c *call[R]) waitAfter(n int, previous time.Duration, f *Failure) time.Dura
 	return r.Delay(n, previous, c.random())
 }
 
-// Apply asks the breaker and tells it what came of it.
-func (l breakerLayer[R]) Apply(inner inside[R]) inside[R] {
-	c, b := l.c, l.c.stack.policy.Breaker
+// breaking asks the breaker and tells it what came of it.
+func breaking[R any](c *call[R], inner inside[R]) inside[R] {
+	b := c.stack.policy.Breaker
 	return func(exec failsafe.Execution[R]) *common.PolicyResult[R] {
 		p, refused := b.acquire()
 		if refused != nil {
@@ -158,9 +178,9 @@ func (l breakerLayer[R]) Apply(inner inside[R]) inside[R] {
 	}
 }
 
-// Apply waits for a token.
-func (l limiterLayer[R]) Apply(inner inside[R]) inside[R] {
-	c, limiter := l.c, l.c.stack.policy.Limiter
+// limiting waits for a token.
+func limiting[R any](c *call[R], inner inside[R]) inside[R] {
+	limiter := c.stack.policy.Limiter
 	return func(exec failsafe.Execution[R]) *common.PolicyResult[R] {
 		wait, mark, ok := limiter.reserve(limiter.cfg.MaxWait)
 		if !ok {
@@ -180,9 +200,9 @@ func (l limiterLayer[R]) Apply(inner inside[R]) inside[R] {
 	}
 }
 
-// Apply waits for a slot.
-func (l bulkheadLayer[R]) Apply(inner inside[R]) inside[R] {
-	c, bulkhead := l.c, l.c.stack.policy.Bulkhead
+// bulkheading waits for a slot.
+func bulkheading[R any](c *call[R], inner inside[R]) inside[R] {
+	bulkhead := c.stack.policy.Bulkhead
 	return func(exec failsafe.Execution[R]) *common.PolicyResult[R] {
 		if bulkhead.Acquire(exec.Context()) != nil {
 			return c.refuse(c.cut(exec.Context(), false, ErrBulkheadFull))

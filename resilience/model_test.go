@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,12 +120,11 @@ func (s scenario) run(t *testing.T, clock Clock, change func(*Stack[int])) strin
 	if change != nil {
 		change(stack)
 	}
-	n := 0
+	var made atomic.Int64
 	for i := range s.dos {
 		v, err := stack.Do(ctx, o, func(ctx context.Context, a Attempt) (int, error) {
-			c := s.calls[min(n, len(s.calls)-1)]
-			n++
-			return n, c.play(ctx)
+			n := int(made.Add(1))
+			return n, s.calls[min(n, len(s.calls))-1].play(ctx)
 		})
 		state := State("")
 		if p.Breaker != nil {
