@@ -98,3 +98,17 @@ func BenchmarkContextWithTimeout(b *testing.B) {
 		stop()
 	}
 }
+
+// The default stack, sent through the executor that it is spared.
+func BenchmarkDefaultThroughExecutor(b *testing.B) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s := NewStack[int](Policy{Timeout: 30 * time.Second}, nil)
+	s.plain = false
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Do(ctx, Options{}, func(context.Context, Attempt) (int, error) { return 1, nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

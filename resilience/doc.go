@@ -42,5 +42,5 @@
 // also works inside a testing/synctest bubble; [ManualClock] is moved by hand.
 //
 // The machinery stands on failsafe-go, which callers never see;
-// docs/rationale-resilience.md tells what is taken from it and what is not.
+// docs/RATIONALE.md tells what is taken from it and what is not.
 package resilience

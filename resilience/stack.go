@@ -113,7 +113,7 @@ func (c *call[R]) do(ctx context.Context) (v R, f *Failure) {
 	}
 	if s.plain {
 		// failsafe-go's executor around no policy returns what the function
-		// returns; 0.4 µs and nine allocations are saved by not asking it.
+		// returns; not asking it saves 16 allocations of 21.
 		v, f, _ = c.hedged(ctx)
 	} else {
 		v, f = c.layered(ctx)
