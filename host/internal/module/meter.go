@@ -35,7 +35,7 @@ func (m *meter) body(out []byte, s *scanner, body span) []byte {
 	src := m.d.b
 	b := append(m.buf[:0], src[body.start:s.code]...)
 	if m.on {
-		b = m.entry(b, s.charge)
+		b = m.entry(b, s)
 	}
 	from := s.code
 	for i := range s.edits {
@@ -94,33 +94,49 @@ func (m *meter) mark(b []byte) []byte {
 // entry writes the check at the start of a function:
 //
 //	block
-//	  loop
-//	    br_if 1 (counter >= 0)
-//	    call yield
-//	    br 0
-//	  end
+//	  br_if 0 (counter >= 0)
+//	  call yield
+//	  call this function again, with its parameters
+//	  return
 //	end
 //	counter -= steps
 //
-// The way back to the loop's head makes wazero place the call behind the rest
-// of the function, where it neither takes a jump nor registers from the usual
-// path. Testing before subtracting lets a path be longer than a slice.
-func (m *meter) entry(b []byte, steps int64) []byte {
-	b = append(b, opBlock, emptyBlock, opLoop, emptyBlock)
-	b = m.test(b, 1)
-	b = append(m.call(b, helperYield), opBr, 0, opEnd, opEnd)
-	return m.pay(b, steps)
+// The path that yields never comes back to the usual one, so wazero places it
+// behind the rest of the function, and keeps registers free of it: an `if`
+// around the call costs twice as much. Testing before subtracting lets a path
+// be longer than a slice.
+func (m *meter) entry(b []byte, s *scanner) []byte {
+	b = m.test(append(b, opBlock, emptyBlock), 0)
+	b = m.call(b, helperYield)
+	for i := range s.params {
+		b = appendU32(append(b, opLocalGet), uint32(i))
+	}
+	b = appendU32(append(b, opCall), m.shift.of(s.index))
+	return m.pay(append(b, opReturn, opEnd), s.charge)
 }
 
-// turn writes the check at the head of a loop. A loop that takes no values is
-// itself the loop to go back to.
+// turn writes the check at the head of a loop, with the loop itself as the way
+// back from the path that yields:
+//
+//	loop
+//	  block
+//	    br_if 0 (counter >= 0)
+//	    call yield
+//	    br 1
+//	  end
+//	  counter -= steps
+//
+// A loop that takes values cannot be gone back to from in there; an empty loop
+// around the call serves then.
 func (m *meter) turn(b []byte, e *edit) []byte {
-	if e.params {
-		return m.entry(b, int64(e.arg))
-	}
 	b = append(b, opBlock, emptyBlock)
-	b = m.test(b, 0)
-	b = append(m.call(b, helperYield), opBr, 1, opEnd)
+	if e.params {
+		b = m.test(append(b, opLoop, emptyBlock), 1)
+		b = append(m.call(b, helperYield), opBr, 0, opEnd, opEnd)
+	} else {
+		b = m.test(b, 0)
+		b = append(m.call(b, helperYield), opBr, 1, opEnd)
+	}
 	return m.pay(b, int64(e.arg))
 }
 

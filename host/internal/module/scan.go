@@ -51,6 +51,8 @@ type scanner struct {
 	regions []region
 	edits   []edit
 	code    uint32 // where the instructions start, after the locals
+	index   uint32 // of the function
+	params  int    // values it takes
 	charge  int64  // steps of the longest path of the function outside its loops
 }
 
@@ -65,6 +67,7 @@ func (s *scanner) scan(i int) *Error {
 	body := d.bodies[i]
 	r := reader{b: d.b, pos: body.start, end: body.end}
 	ft := d.funcType(uint32(d.importedFuncs + i))
+	s.index, s.params = uint32(d.importedFuncs+i), len(ft.params)
 	locals := s.locals(&r, len(ft.params))
 	if r.err != nil {
 		return s.named(r.err, i)

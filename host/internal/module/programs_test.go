@@ -1,0 +1,187 @@
+package module
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+)
+
+// slice is what the tests grant between two yields.
+const slice = 100_000
+
+// allFeatures is what a host has to switch on.
+const allFeatures = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experimental.CoreFeaturesExtendedConst
+
+// politeYield is what a host does when a slice is over.
+func politeYield(ctx context.Context, _ api.Module, _ int64) int64 {
+	if err := ctx.Err(); err != nil {
+		panic(err)
+	}
+	runtime.Gosched()
+	return slice
+}
+
+// buildC compiles a C source to a WASI reactor, or skips the test.
+func buildC(t testing.TB, source string, flags ...string) []byte {
+	t.Helper()
+	if _, err := exec.LookPath("clang"); err != nil {
+		t.Skip("clang is not installed")
+	}
+	dir := t.TempDir()
+	object, out := filepath.Join(dir, "o.o"), filepath.Join(dir, "o.wasm")
+	run := func(args ...string) {
+		if b, err := exec.Command("clang", args...).CombinedOutput(); err != nil {
+			t.Skipf("clang cannot build for wasm32-wasi: %v\n%s", err, b)
+		}
+	}
+	run(append([]string{"--target=wasm32-wasi", "-O2", "-mbulk-memory", "-c", "-o", object, source}, flags...)...)
+	run("--target=wasm32-wasi", "-mexec-model=reactor", "-Wl,--strip-all", "-o", out, object)
+	return readFile(t, out)
+}
+
+// buildGo compiles a Go main package to a WASI reactor.
+func buildGo(t testing.TB, dir string) []byte {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "o.wasm")
+	c := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-buildmode=c-shared", "-o", out, ".")
+	c.Dir, c.Env = dir, append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if b, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, b)
+	}
+	return readFile(t, out)
+}
+
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// programs are the real programs of the repository, and those of a directory
+// named by MODULE_PROGRAMS: modules that export run(i32) -> i32.
+func programs(t testing.TB) (names []string, modules map[string][]byte) {
+	modules = map[string][]byte{}
+	add := func(name string, b []byte) {
+		names = append(names, name)
+		modules[name] = b
+	}
+	if dir := os.Getenv("MODULE_PROGRAMS"); dir != "" {
+		files, _ := filepath.Glob(filepath.Join(dir, "*.wasm"))
+		for _, f := range files {
+			add(strings.TrimSuffix(filepath.Base(f), ".wasm"), readFile(t, f))
+		}
+		return names, modules
+	}
+	for _, n := range []string{"sort", "recurse", "tight"} {
+		add(n, buildC(t, "testdata/bench/"+n+".c"))
+	}
+	add("tight-simd", buildC(t, "testdata/bench/tight.c", "-O3", "-msimd128"))
+	add("go", buildGo(t, "testdata/bench/prog"))
+	return names, modules
+}
+
+// program is an instance of one of them.
+type program struct {
+	run  api.Function
+	left api.MutableGlobal
+}
+
+func load(t testing.TB, b []byte, closeOnDone bool) (*program, func()) {
+	t.Helper()
+	ctx := context.Background()
+	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().
+		WithCoreFeatures(allFeatures).WithCloseOnContextDone(closeOnDone))
+	wasi_snapshot_preview1.MustInstantiate(ctx, rt)
+	provideYield(t, rt, politeYield)
+	m, err := rt.InstantiateWithConfig(ctx, b, wazero.NewModuleConfig().WithStartFunctions("_initialize").WithName(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{run: m.ExportedFunction("run")}
+	p.left, _ = m.ExportedGlobal(LeftExport).(api.MutableGlobal)
+	return p, func() { rt.Close(ctx) }
+}
+
+// TestProgramsMetered runs real programs plain and prepared: same answers. With
+// MODULE_COSTS set it measures what metering costs, and what wazero's own way
+// of stopping does, and prints the table.
+func TestProgramsMetered(t *testing.T) {
+	measure := os.Getenv("MODULE_COSTS") != ""
+	if testing.Short() && !measure {
+		t.Skip("builds programs")
+	}
+	names, modules := programs(t)
+	for _, name := range names {
+		prepared, err := Prepare(modules[name], Options{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		plain, done := load(t, modules[name], false)
+		defer done()
+		metered, done := load(t, prepared.Bytes, false)
+		defer done()
+		closing, done := load(t, modules[name], true)
+		defer done()
+		a, b := call(t, plain, 1), call(t, metered, 1)
+		if a != b {
+			t.Errorf("%s: plain %d, prepared %d", name, a, b)
+		}
+		if measure {
+			t.Log(costs(t, name, plain, metered, closing))
+		}
+	}
+}
+
+func call(t testing.TB, p *program, n uint64) uint64 {
+	t.Helper()
+	r, err := p.run.Call(context.Background(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r[0]
+}
+
+// costs measures rounds of all three, taken in turns, and compares medians.
+func costs(t *testing.T, name string, plain, metered, closing *program) string {
+	turns := uint64(1)
+	for {
+		begin := time.Now()
+		call(t, plain, turns)
+		if d := time.Since(begin); d > 30*time.Millisecond {
+			break
+		}
+		turns *= 2
+	}
+	var took [3][]float64
+	for range 15 {
+		for i, p := range []*program{plain, metered, closing} {
+			if i == 2 && len(took[2]) >= 3 {
+				continue
+			}
+			begin := time.Now()
+			call(t, p, turns)
+			took[i] = append(took[i], float64(time.Since(begin))/1e6)
+		}
+	}
+	for i := range took {
+		slices.Sort(took[i])
+	}
+	low := func(i int) float64 { return took[i][len(took[i])/4] }
+	return fmt.Sprintf("%-12s plain %7.2f ms  metered %7.2f ms (%.2fx)  CloseOnContextDone %8.2f ms (%.1fx)",
+		name, low(0), low(1), low(1)/low(0), low(2), low(2)/low(0))
+}
