@@ -203,3 +203,35 @@ func BenchmarkCompile(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCall is a new instance and its first call, code compiled.
+func BenchmarkCall(b *testing.B) {
+	for _, tt := range []struct {
+		name, input string
+		config      map[string]string
+	}{
+		{"uppercase", "hello", nil},
+		{"transform", `{"a":1}`, map[string]string{"expression": "data.a + 1"}},
+		{"validate", `{"a":1}`, map[string]string{"schema": `{"type":"object","required":["a"]}`}},
+	} {
+		module, _ := plugins.Module(tt.name)
+		compiled, err := extism.NewCompiledPlugin(b.Context(), extism.Manifest{Wasm: []extism.Wasm{extism.WasmData{Data: module}}, Config: tt.config},
+			extism.PluginConfig{EnableWasi: true, RuntimeConfig: wazero.NewRuntimeConfig().WithCompilationCache(cache)}, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(tt.name, func(b *testing.B) {
+			for b.Loop() {
+				p, err := compiled.Instance(b.Context(), extism.PluginInstanceConfig{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, _, err := p.Call("run", []byte(tt.input)); err != nil {
+					b.Fatal(err)
+				}
+				p.Close(b.Context())
+			}
+		})
+		compiled.Close(b.Context())
+	}
+}

@@ -48,6 +48,7 @@ func TestRun(t *testing.T) {
 		{"bytes are raw", export(func(_ pluginsdk.Call, b []byte) ([]byte, error) { return append(b, 0xff), nil }), "\x00", "\x00\xff"},
 		{"raw JSON", export(func(_ pluginsdk.Call, b json.RawMessage) (json.RawMessage, error) { return b, nil }), ` {"a" : 1} `, ` {"a" : 1} `},
 		{"a list", export(func(_ pluginsdk.Call, n []int) (int, error) { return len(n), nil }), "[1,2,3]", "3"},
+		{"a text in an any stays a text", export(func(pluginsdk.Call, string) (any, error) { return "123", nil }), "", `"123"`},
 		{"nothing", export(func(pluginsdk.Call, struct{}) (any, error) { return nil, nil }), "{}", "null"},
 		{"a nil *Error is no error", export(func(pluginsdk.Call, string) (string, error) { var e *pluginsdk.Error; return "fine", e }), "", "fine"},
 		{"bytes alone", func() int32 {

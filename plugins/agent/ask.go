@@ -52,9 +52,8 @@ func ask(c pluginsdk.Call, input []byte) (answer, error) {
 	request := newRequest(c, "POST", "/chat/completions")
 	request.Headers["Content-Type"] = "application/json"
 	request.Body = body
-	if key := c.IdempotencyKey(); key != "" {
-		request.Headers["Idempotency-Key"] = key
-	}
+	// No idempotency key: a server that knew it would repeat the very answer that
+	// the retry is meant to replace.
 	response, err := c.HTTP(request)
 	if err != nil {
 		return answer{}, err
