@@ -132,12 +132,20 @@ func (in *instance) exited(code uint32) *event.Error {
 
 const trapPrefix = "wasm error: "
 
-func isTrap(err error) bool { return strings.Contains(err.Error(), trapPrefix) }
+// stackOverflow is the one trap that wazero reports without the prefix.
+const stackOverflow = "stack overflow"
+
+func isTrap(err error) bool {
+	return strings.Contains(err.Error(), trapPrefix) || err.Error() == stackOverflow
+}
 
 // trapText is the trap and the function it happened in, from wazero's message
 // of many lines.
 func trapText(err error) string {
-	_, text, _ := strings.Cut(err.Error(), trapPrefix)
+	_, text, ok := strings.Cut(err.Error(), trapPrefix)
+	if !ok {
+		return err.Error()
+	}
 	what, rest, _ := strings.Cut(text, "\n")
 	lines := strings.Split(rest, "\n")
 	if len(lines) > 1 {

@@ -9,7 +9,8 @@ import (
 )
 
 // Load reads a plugin's source, checks its digest, compiles it and prepares its
-// permissions. No guest code runs. The error is an *event.Error.
+// permissions. No guest code runs but an export describe, without permissions,
+// when the plugin has a network permission to be narrowed. The error is an *event.Error.
 func (r *Runtime) Load(ctx context.Context, s Spec) (*Plugin, error) {
 	p, err := r.load(ctx, s)
 	if err != nil {
@@ -28,21 +29,37 @@ func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
 	if err != nil {
 		return nil, err
 	}
+	p, err := r.assemble(ctx, s, img)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.network.rules) > 0 {
+		// A description that cannot be had narrows nothing: it is the plugin's own
+		// word, and the workflow's stands.
+		if d, err := r.describe(ctx, img, &s); err == nil {
+			_ = p.network.ask(d)
+		}
+	}
+	return p, nil
+}
+
+// assemble makes a plugin of what was read.
+func (r *Runtime) assemble(ctx context.Context, s Spec, img *image) (*Plugin, *event.Error) {
 	if s.Reset == "" {
 		s.Reset = ResetCall
 	}
 	p := &Plugin{
-		runtime: r,
-		spec:    s,
-		limits:  img.tighten(s.Limits.withDefaults()),
-		config:  mergeConfig(img.config, s.Config),
-		masks:   newMasks(s.Secrets),
-		timeout: img.timeout,
-		exports: exports{abi: img.abi, functions: img.main().exports()},
-		done:    make(chan struct{}),
+		runtime:       r,
+		spec:          s,
+		limits:        img.tighten(s.Limits.withDefaults()),
+		timeout:       img.timeout,
+		exports:       exports{abi: img.abi, functions: img.main().exports()},
+		config:        mergeConfig(img.config, s.Config),
+		configSecrets: map[string]string{},
+		masks:         newMasks(s.Secrets),
+		done:          make(chan struct{}),
 	}
 	p.slots = make(chan struct{}, p.limits.Instances)
-	p.configSecrets = map[string]string{}
 	for _, secret := range s.Secrets {
 		if secret.Header == "" {
 			p.configSecrets[secret.Name] = secret.Value
@@ -53,22 +70,22 @@ func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
 			p.env = append(p.env, [2]string{name, value})
 		}
 	}
+	var err *event.Error
 	if p.network, err = r.newNetwork(&s, img); err != nil {
 		return nil, err
 	}
 	if p.program, err = r.use(ctx, img); err != nil {
 		return nil, err
 	}
-	if err := p.mountAll(); err != nil {
-		p.program.release()
-		return nil, err
+	if err = p.mountAll(); err == nil {
+		err = r.adopt(p)
 	}
-	if err := r.adopt(p); err != nil {
+	if err != nil {
 		for _, m := range p.mounts {
 			m.root.Close()
 		}
 		p.program.release()
-		return nil, err.(*event.Error)
+		return nil, err
 	}
 	return p, nil
 }

@@ -97,6 +97,11 @@ func (p *program) build(ctx context.Context, img *image) (failed *event.Error) {
 	}()
 	for i := range img.modules {
 		m := &img.modules[i]
+		if m.prepared == nil {
+			if failed := m.prepare(); failed != nil {
+				return failed
+			}
+		}
 		compiled, failed := p.compile(ctx, m, dir)
 		if failed != nil {
 			return failed

@@ -27,9 +27,6 @@ func (p *Plugin) mountAll() *event.Error {
 		at := path.Clean("/" + m.At)
 		root, err := os.OpenRoot(p.spec.inDir(m.Path))
 		if err != nil {
-			for _, m := range p.mounts {
-				m.root.Close()
-			}
 			return fault(event.Permanent, codeBadSpec, "allow.fs: %s cannot be shown to the plugin at %s: %v", m.Path, at, err)
 		}
 		p.mounts = append(p.mounts, mount{root: root, at: at, write: m.Write})

@@ -83,7 +83,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (r *Runtime) adopt(p *Plugin) error {
+func (r *Runtime) adopt(p *Plugin) *event.Error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {

@@ -109,21 +109,29 @@ const tableElements = 1 << 20
 func (img *image) finish(abi string, prepare bool) *event.Error {
 	for i := range img.modules {
 		m := &img.modules[i]
-		if !prepare {
-			info, err := module.Check(m.wasm, moduleLimits)
-			if err != nil {
-				return refused(m, err)
+		if prepare {
+			if failed := m.prepare(); failed != nil {
+				return failed
 			}
-			m.info = info
 			continue
 		}
-		prepared, err := module.Prepare(m.wasm, module.Options{Limits: moduleLimits, TableElements: tableElements})
+		info, err := module.Check(m.wasm, moduleLimits)
 		if err != nil {
 			return refused(m, err)
 		}
-		m.info, m.prepared = prepared.Info, prepared.Bytes
+		m.info = info
 	}
 	return img.link(abi)
+}
+
+// prepare makes what is compiled: checked, metered and capped.
+func (m *imageModule) prepare() *event.Error {
+	prepared, err := module.Prepare(m.wasm, module.Options{Limits: moduleLimits, TableElements: tableElements})
+	if err != nil {
+		return refused(m, err)
+	}
+	m.info, m.prepared = prepared.Info, prepared.Bytes
+	return nil
 }
 
 // refused is the error of a module that package module does not take.
