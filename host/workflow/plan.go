@@ -153,6 +153,7 @@ const (
 type Node struct {
 	ID    string
 	Index int // its place in Plan.Nodes
+	Line  int // of Plan.File, 0 for a plan that was built in Go
 	Kind  Kind
 
 	Needs      []int
@@ -178,7 +179,8 @@ type Node struct {
 	Approval string
 	// Deadline is the node's own deadline: it spans all items of a for_each, an
 	// approval's wait, a sub-workflow's run. For a plugin node without for_each
-	// it equals Primary.Policy.Deadline, which the stack enforces.
+	// it equals Primary.Policy.Deadline, which the stack enforces; with for_each
+	// Primary.Policy.Deadline is 0.
 	Deadline time.Duration
 }
 
