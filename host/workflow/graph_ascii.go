@@ -15,7 +15,7 @@ type look struct {
 	text       int // columns of text in a box, at most
 }
 
-var looks = []look{{true, true, 36}, {true, true, 22}, {false, true, 20}, {false, false, 14}}
+var looks = []look{{true, true, 44}, {true, true, 22}, {false, true, 20}, {false, false, 14}}
 
 // drawASCII draws every section as boxes, in the richest look that fits the
 // width, leading down or, where that is too wide, to the right.
@@ -161,7 +161,7 @@ func (d *drawing) draw(most int) ([]string, bool) {
 		depth += d.ahead[r].size
 		if r+1 < len(g.rows) {
 			g.dock(d.nets[r], func(v int32) extent { return d.along[v] }, step)
-			depth += d.gap(assignTracks(d.nets[r]), d.nets[r])
+			depth += d.gap(assignTracks(d.nets[r], breadth), d.nets[r])
 		}
 	}
 	if d.right {
@@ -191,6 +191,7 @@ func (d *drawing) gap(tracks int, nets []*net) int {
 	return 1 + tracks
 }
 
+// track is where a track lies, ahead.
 func (d *drawing) track(row, t int) int {
 	if d.right {
 		return d.ahead[row].start + d.ahead[row].size + 1 + 2*t
@@ -275,27 +276,26 @@ func (d *drawing) lead() {
 			id++
 			end := d.ahead[r].start + d.ahead[r].size
 			next := d.ahead[min(r+1, len(d.ahead)-1)].start
-			turn := end
-			if n.track >= 0 {
-				turn = d.track(r, n.track)
-				lo, hi := n.fromAt[0], n.fromAt[0]
-				for _, c := range n.fromAt {
-					lo, hi = min(lo, c), max(hi, c)
+			first, last := end, end
+			for i, t := range n.turns {
+				at := d.track(r, t.track)
+				d.line(id, n.failed, t.lo, at, t.hi, at)
+				if i == 0 {
+					first = at
+				} else {
+					d.line(id, n.failed, n.jog, last, n.jog, at)
 				}
-				for _, c := range n.toAt {
-					lo, hi = min(lo, c), max(hi, c)
-				}
-				d.line(id, n.failed, lo, turn, hi, turn)
+				last = at
 			}
 			for i, v := range n.from {
 				from := d.ahead[r].start
 				if int(v) < d.g.real {
 					from = d.leave(v, n.fromAt[i])
 				}
-				d.line(id, n.failed, n.fromAt[i], from, n.fromAt[i], turn)
+				d.line(id, n.failed, n.fromAt[i], from, n.fromAt[i], first)
 			}
 			for i, w := range n.to {
-				d.line(id, n.failed, n.toAt[i], turn, n.toAt[i], next)
+				d.line(id, n.failed, n.toAt[i], last, n.toAt[i], next)
 				if int(w) < d.g.real {
 					d.arrow(n.toAt[i], next-1, n.failed)
 				}

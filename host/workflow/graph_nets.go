@@ -15,8 +15,14 @@ type net struct {
 	from, to []int32
 	// Where the lines leave and arrive, along the row, as from and to.
 	fromAt, toAt []int
-	track        int // -1: straight, needs none
+	// turns are where it runs along the rows: nowhere when it is straight, once
+	// as a rule, twice when it must make way. Then it changes tracks at jog.
+	turns []turn
+	jog   int
 }
+
+// turn is a stretch of a line along the rows, on a track between them.
+type turn struct{ track, lo, hi int }
 
 // nets bundles the lines between row r and the next one.
 func (g *layers) nets(r int) []*net {
@@ -39,7 +45,7 @@ func (g *layers) nets(r int) []*net {
 			fmt.Fprint(&key, failed, to)
 			n := byKey[key.String()]
 			if n == nil {
-				n = &net{failed: failed, to: to, track: -1}
+				n = &net{failed: failed, to: to}
 				byKey[key.String()] = n
 				out = append(out, n)
 			}
@@ -150,8 +156,9 @@ func spread(e extent, want []int, step int) []int {
 		apart = max(1, (e.size-3)/max(1, len(want)-1))
 	}
 	first := e.middle() - (len(want)-1)*apart/2
+	first = max(min(first, e.start+e.size-2-(len(want)-1)*apart), e.start+1)
 	for i := range out {
-		out[i] = min(max(first+i*apart, e.start+1), e.start+e.size-2)
+		out[i] = first + i*apart
 	}
 	wished := slices.Clone(out)
 	for i, w := range want {
@@ -165,70 +172,4 @@ func spread(e extent, want []int, step int) []int {
 		}
 	}
 	return wished
-}
-
-// assignTracks gives every net that bends a track between the rows such that no
-// two share a place, and returns how many tracks that takes. A net that leaves
-// where another arrives must turn first.
-func assignTracks(nets []*net) int {
-	type span struct{ lo, hi int }
-	spans := make([]span, len(nets))
-	leaves := map[int]int{} // place -> net that bends and leaves there
-	var bent []int
-	for i, n := range nets {
-		lo, hi := n.fromAt[0], n.fromAt[0]
-		for _, c := range slices.Concat(n.fromAt, n.toAt) {
-			lo, hi = min(lo, c), max(hi, c)
-		}
-		spans[i] = span{lo, hi}
-		if lo == hi {
-			continue
-		}
-		bent = append(bent, i)
-		for _, c := range n.fromAt {
-			leaves[c] = i
-		}
-	}
-	after := make([][]int, len(nets)) // nets that must turn after this one
-	before := make([]int, len(nets))
-	for _, i := range bent {
-		for _, c := range nets[i].toAt {
-			if j, ok := leaves[c]; ok && j != i {
-				after[j] = append(after[j], i)
-				before[i]++
-			}
-		}
-	}
-	sort.SliceStable(bent, func(a, b int) bool { return spans[bent[a]].lo < spans[bent[b]].lo })
-	var tracks [][]span
-	lowest := make([]int, len(nets))
-	for len(bent) > 0 {
-		pick := 0 // in a circle, which is rare, the first goes
-		for k, i := range bent {
-			if before[i] == 0 {
-				pick = k
-				break
-			}
-		}
-		i := bent[pick]
-		bent = slices.Delete(bent, pick, pick+1)
-		t := lowest[i]
-		for ; t < len(tracks); t++ {
-			if !slices.ContainsFunc(tracks[t], func(s span) bool {
-				return spans[i].lo <= s.hi+1 && s.lo <= spans[i].hi+1
-			}) {
-				break
-			}
-		}
-		if t >= len(tracks) {
-			tracks = append(tracks, make([][]span, t-len(tracks)+1)...)
-		}
-		tracks[t] = append(tracks[t], spans[i])
-		nets[i].track = t
-		for _, j := range after[i] {
-			before[j]--
-			lowest[j] = max(lowest[j], t+1)
-		}
-	}
-	return len(tracks)
 }
