@@ -40,9 +40,9 @@ type (
 		of, from, to op
 		at           int
 	}
-	varOp struct{ slot int }
-	letOp struct{ value, body op }
-	seqOp struct{ ops []op }
+	varOp  struct{ slot int }
+	letOp  struct{ value, body op }
+	seqOp  struct{ ops []op }
 	condOp struct {
 		cond, yes, no op
 		at            int

@@ -203,7 +203,9 @@ func (p *Plan) CriticalPath() ([]int, Bound) {
 	ends := make([]Bound, len(p.Nodes))
 	before := make([]int, len(p.Nodes))
 	longest := 0
-	longer := func(x, y Bound) bool { return x.Unbounded && !y.Unbounded || x.Unbounded == y.Unbounded && x.Time > y.Time }
+	longer := func(x, y Bound) bool {
+		return x.Unbounded && !y.Unbounded || x.Unbounded == y.Unbounded && x.Time > y.Time
+	}
 	for i := range p.Nodes {
 		before[i] = -1
 		var start Bound
