@@ -14,22 +14,86 @@ import (
 	"wasmhost/host/event"
 )
 
-// compilationCache is wazero's cache for one digest, in a folder of its own, so
-// that a damaged entry can be thrown away without knowing wazero's names. nil
-// without a CacheDir: code then lives as long as its program.
-func (r *Runtime) compilationCache(digest string) (cache wazero.CompilationCache, dir string, err error) {
+// codeCache is wazero's cache of compiled code for one digest, in a folder of
+// its own, so that damaged entries can be thrown away without knowing wazero's
+// names. wazero checks the code itself, but not what it says about the code;
+// so a list of sums lies beside it, and what does not match is compiled anew.
+type codeCache struct {
+	cache wazero.CompilationCache
+	dir   string
+	sums  string // of the folder, as it was found
+}
+
+const sumsFile = "sums"
+
+// openCache returns nil without a CacheDir: code then lives as long as its
+// program.
+func (r *Runtime) openCache(digest string) (*codeCache, error) {
 	if r.cfg.CacheDir == "" {
-		return nil, "", nil
+		return nil, nil
 	}
-	dir = filepath.Join(r.cfg.CacheDir, "compiled", strings.TrimPrefix(digest, "sha256:"))
 	if err := privateDir(r.cfg.CacheDir); err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, "", err
+	c := &codeCache{dir: filepath.Join(r.cfg.CacheDir, "compiled", strings.TrimPrefix(digest, "sha256:"))}
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return nil, err
 	}
-	cache, err = wazero.NewCompilationCacheWithDir(dir)
-	return cache, dir, err
+	kept, _ := os.ReadFile(filepath.Join(c.dir, sumsFile))
+	sums, err := c.sum()
+	if err != nil || sums != string(kept) {
+		if err := c.empty(); err != nil {
+			return nil, err
+		}
+		sums = ""
+	}
+	c.sums = sums
+	c.cache, err = wazero.NewCompilationCacheWithDir(c.dir)
+	return c, err
+}
+
+// sum lists the entries with their digests.
+func (c *codeCache) sum() (string, error) {
+	var b strings.Builder
+	err := c.each(func(path string) error {
+		if filepath.Base(path) == sumsFile {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err == nil {
+			fmt.Fprintf(&b, "%s %s\n", digestOf(data), filepath.Base(path))
+		}
+		return err
+	})
+	return b.String(), err
+}
+
+// empty deletes all entries.
+func (c *codeCache) empty() error {
+	c.sums = ""
+	return c.each(func(path string) error {
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+func (c *codeCache) each(do func(path string) error) error {
+	return filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return do(path)
+	})
+}
+
+// seal writes down what is there now. Without it the next process compiles
+// again, which is no failure.
+func (c *codeCache) seal() {
+	if sums, err := c.sum(); err == nil && sums != c.sums {
+		_ = writeWhole(filepath.Join(c.dir, sumsFile), []byte(sums))
+	}
 }
 
 // privateDir makes sure that dir exists and that only its owner can write to
@@ -53,11 +117,11 @@ func privateDir(dir string) error {
 	return nil
 }
 
-// compile compiles one module. A damaged cache entry is an error of wazero's
-// own; the cache is then emptied and the module compiled once more.
-func (p *program) compile(ctx context.Context, m *imageModule, cacheDir string) (wazero.CompiledModule, *event.Error) {
+// compile compiles one module. Where an entry of the cache is in the way, the
+// cache is emptied and the module compiled once more.
+func (p *program) compile(ctx context.Context, m *imageModule, cache *codeCache) (wazero.CompiledModule, *event.Error) {
 	compiled, err := compileOnce(ctx, p.runtime, m.prepared)
-	if err != nil && cacheDir != "" && emptyCache(cacheDir) {
+	if err != nil && cache != nil && cache.sums != "" && cache.empty() == nil {
 		compiled, err = compileOnce(ctx, p.runtime, m.prepared)
 	}
 	if err != nil {
@@ -75,16 +139,4 @@ func compileOnce(ctx context.Context, rt wazero.Runtime, wasm []byte) (compiled 
 		}
 	}()
 	return rt.CompileModule(ctx, wasm)
-}
-
-// emptyCache deletes the files below dir and says whether there were any.
-func emptyCache(dir string) (some bool) {
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		some = true
-		return os.Remove(path)
-	})
-	return some && (err == nil || errors.Is(err, fs.ErrNotExist))
 }

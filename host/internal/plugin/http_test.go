@@ -298,17 +298,17 @@ func TestHTTPFailure(t *testing.T) {
 
 func TestBadNetworkSpecs(t *testing.T) {
 	for says, change := range map[string]func(*Spec){
-		`allow.http: "example.com" is not an origin`:      func(s *Spec) { s.Allow.HTTP = []string{"example.com"} },
-		`allow.http: "*" opens every host`:                func(s *Spec) { s.Allow.HTTP = []string{"*"} },
-		`secret "k": "Host" cannot be set as a header`:    func(s *Spec) { s.Secrets = []Secret{{Name: "k", Value: "12345678", Header: "Host"}} },
-		`secret "k": "a b" cannot be set as a header`:     func(s *Spec) { s.Secrets = []Secret{{Name: "k", Value: "12345678", Header: "a b"}} },
-		`secret "k": to: "x" is not an origin`:            func(s *Spec) { s.Secrets = []Secret{{Name: "k", Value: "12345678", Header: "A", To: []string{"x"}}} },
-		`secret "k" would be sent to any host`:            func(s *Spec) { s.Secrets = []Secret{{Name: "k", Value: "12345678", Header: "A", To: []string{"*"}}} },
-		`allow.fs: nowhere cannot be shown to the plugin`: func(s *Spec) { s.Allow.FS = []Mount{{Path: "nowhere", At: "/x"}} },
+		`allow.http: "example.com" is not an origin`:                              func(s *Spec) { s.Allow.HTTP = []string{"example.com"} },
+		`allow.http: "*" opens every host`:                                        func(s *Spec) { s.Allow.HTTP = []string{"*"} },
+		`secret "k": "Host" cannot be set as a header`:                            func(s *Spec) { s.Secrets = []Secret{{Name: "k", Value: "12345678", Header: "Host"}} },
+		`secret "k": "a b" cannot be set as a header`:                             func(s *Spec) { s.Secrets = []Secret{{Name: "k", Value: "12345678", Header: "a b"}} },
+		`secret "k": to: "x" is not an origin`:                                    func(s *Spec) { s.Secrets = []Secret{{Name: "k", Value: "12345678", Header: "A", To: []string{"x"}}} },
+		`secret "k" would be sent to any host`:                                    func(s *Spec) { s.Secrets = []Secret{{Name: "k", Value: "12345678", Header: "A", To: []string{"*"}}} },
+		`allow.fs: nowhere cannot be shown to the plugin`:                         func(s *Spec) { s.Allow.FS = []Mount{{Path: "nowhere", At: "/x"}} },
 		`config key "host.node": keys that begin with "host." belong to the host`: func(s *Spec) { s.Config = map[string]string{"host.node": "x"} },
 		`abi is "wasm"; it must be extism or wasi`:                                func(s *Spec) { s.ABI = "wasm" },
 		`reset is "always"; it must be call, instance or never`:                   func(s *Spec) { s.Reset = "always" },
-		`limits.files is -1`: func(s *Spec) { s.Limits.Files = -1 },
+		`limits.files is -1`:                                                      func(s *Spec) { s.Limits.Files = -1 },
 	} {
 		s := guest("probe")
 		change(&s)

@@ -74,19 +74,19 @@ func (p *program) release() {
 
 // build compiles all modules and makes the host modules that they import.
 func (p *program) build(ctx context.Context, img *image) (failed *event.Error) {
-	cache, dir, err := p.owner.compilationCache(img.digest)
+	cache, err := p.owner.openCache(img.digest)
 	if err != nil {
 		return fault(event.System, codeHost, "the cache of compiled code cannot be used: %v", err)
 	}
 	config := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithDebugInfoEnabled(false)
 	if cache != nil {
-		config = config.WithCompilationCache(cache)
+		config = config.WithCompilationCache(cache.cache)
 	}
 	p.runtime = wazero.NewRuntimeWithConfig(ctx, config)
 	p.close = func() {
 		p.runtime.Close(ctx)
 		if cache != nil {
-			cache.Close(ctx)
+			cache.cache.Close(ctx)
 		}
 	}
 	defer func() {
@@ -102,11 +102,14 @@ func (p *program) build(ctx context.Context, img *image) (failed *event.Error) {
 				return failed
 			}
 		}
-		compiled, failed := p.compile(ctx, m, dir)
+		compiled, failed := p.compile(ctx, m, cache)
 		if failed != nil {
 			return failed
 		}
 		p.units = append(p.units, unit{name: m.name, compiled: compiled, start: m.info.Start})
+	}
+	if cache != nil {
+		cache.seal()
 	}
 	return p.provide(ctx, img)
 }

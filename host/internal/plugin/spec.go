@@ -54,7 +54,7 @@ type Limits struct {
 	Vars         int64 // bytes of all vars, names included; 1 MiB
 	HTTPBytes    int64 // bytes of bodies, sent and received, decompressed; 16 MiB
 	HTTPRequests int   // 100
-	Files        int   // open at once; 64
+	Files        int   // open at once, the folders that are shown included; 64
 	Steps        int64 // 0: as many as fit into the call's time
 	Instances    int   // at once, of this plugin; 16
 }
