@@ -87,6 +87,18 @@ func (r *registry) Plugin(ctx context.Context, plan *workflow.Plan, name string)
 func (r *registry) warm(ctx context.Context, plan *workflow.Plan) {
 	cores := make(chan struct{}, runtime.GOMAXPROCS(0))
 	seen := map[pluginKey]bool{}
+	load := func(p *workflow.Plan, name string) {
+		key := pluginKey{p, name}
+		if name == "" || seen[key] {
+			return
+		}
+		seen[key] = true
+		r.host.ending.Go(func() {
+			cores <- struct{}{}
+			defer func() { <-cores }()
+			_, _ = r.Plugin(ctx, p, name)
+		})
+	}
 	var visit func(p *workflow.Plan)
 	visit = func(p *workflow.Plan) {
 		for i := range p.Nodes {
@@ -94,16 +106,13 @@ func (r *registry) warm(ctx context.Context, plan *workflow.Plan) {
 			if n.Sub != nil {
 				visit(n.Sub)
 			}
-			key := pluginKey{p, n.Primary.Plugin}
-			if n.Kind != workflow.PluginNode || seen[key] {
-				continue
+			load(p, n.Primary.Plugin)
+		}
+		// What may never be asked comes last.
+		for i := range p.Nodes {
+			for j := range p.Nodes[i].Fallbacks {
+				load(p, p.Nodes[i].Fallbacks[j].Plugin)
 			}
-			seen[key] = true
-			r.host.ending.Go(func() {
-				cores <- struct{}{}
-				defer func() { <-cores }()
-				_, _ = r.Plugin(ctx, p, key.name)
-			})
 		}
 	}
 	visit(plan)
