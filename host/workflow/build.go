@@ -290,7 +290,7 @@ func (b *builder) schema(v *item, where string) *Schema {
 	}
 	if v.kind != stringKind {
 		raw, ok := b.plainItem(v)
-		if !ok {
+		if !ok || v.kind != tableKind {
 			return nil
 		}
 		s, err := schemaInline(b.compiler, where, raw)

@@ -72,6 +72,11 @@ func compile(source string, n *names) (op, nature.Nature, []*exprError) {
 		return nil, nature.Nature{}, []*exprError{c.foreign(err)}
 	}
 	root := c.op(tree.Node)
+	for _, e := range c.errs {
+		if e.alone { // what follows from it says nothing new
+			return nil, nature.Nature{}, []*exprError{e}
+		}
+	}
 	if len(c.errs) > 0 {
 		return nil, nature.Nature{}, c.errs
 	}
@@ -88,7 +93,7 @@ func (c *compiler) foreign(err error) *exprError {
 	var f *file.Error
 	if errors.As(err, &f) {
 		e.at = byteOffset(c.source, f.From)
-		e.message = jsonWords.Replace(strings.TrimSpace(f.Message))
+		e.message = inJSON(strings.TrimSpace(f.Message))
 		if f.To > f.From {
 			e.width = f.To - f.From
 		}
@@ -96,11 +101,18 @@ func (c *compiler) foreign(err error) *exprError {
 	return e
 }
 
-// jsonWords turns Go's names of types, as the library says them, into JSON's.
-var jsonWords = strings.NewReplacer(
-	"map[string]interface {}", "object", "[]interface {}", "list", "interface {}", "any",
-	"float64", "number", "nil", "null", "unexpected token EOF", "the expression ends too early",
-)
+// inJSON turns Go's names of types, as the library says them, into JSON's.
+func inJSON(message string) string {
+	message = strings.NewReplacer(
+		"map[string]interface {}", "object", "[]interface {}", "list", "interface {}", "any",
+		"unexpected token EOF", "the expression ends too early",
+	).Replace(message)
+	return goTypes.ReplaceAllStringFunc(message, func(t string) string {
+		return map[string]string{"int": "integer", "float64": "number", "bool": "boolean", "nil": "null"}[t]
+	})
+}
+
+var goTypes = regexp.MustCompile(`\b(int|float64|bool|nil)\b`)
 
 func (c *compiler) at(n ast.Node) int { return byteOffset(c.source, n.Location().From) }
 

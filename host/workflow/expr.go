@@ -34,6 +34,7 @@ type op interface {
 type exprError struct {
 	at, width           int
 	code, message, hint string
+	alone               bool // other errors of the expression only follow from it
 }
 
 func (e *exprError) Error() string { return e.message }

@@ -34,6 +34,9 @@ func (r exportReader) Inspect(_ context.Context, p *workflow.Plugin, dir string)
 		return refuse("not_found", "there is no builtin "+name)
 	}
 	if strings.HasPrefix(p.Source, "https:") {
+		if strings.HasSuffix(p.Source, "404.wasm") {
+			return refuse("not_found", "the server has no such file (404)")
+		}
 		return refuse("fetch_failed", "this test has no network")
 	}
 	code, err := os.ReadFile(filepath.Join(dir, p.Source))

@@ -23,11 +23,25 @@ func near(name string, candidates iter.Seq[string]) string {
 		if d >= limit || d >= max(len(name), len(c)) {
 			continue
 		}
-		if best == "" || d < bestDistance || d == bestDistance && c < best {
+		closer := best == "" || d < bestDistance
+		if d == bestDistance && best != "" {
+			x, y := prefix(lower, strings.ToLower(c)), prefix(lower, strings.ToLower(best))
+			closer = x > y || x == y && c < best
+		}
+		if closer {
 			best, bestDistance = c, d
 		}
 	}
 	return best
+}
+
+// prefix is how many bytes two strings have in common at the beginning.
+func prefix(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // didYouMean is the hint for a name that is not there.

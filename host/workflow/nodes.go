@@ -133,19 +133,20 @@ func (b *builder) fitting(n *Node, own, node *item, r *resolved) {
 	}
 	line, _ := b.place(node.find("idempotent").at)
 	if r.Hedge != nil {
-		at := r.hedge
-		if own.get("hedge") == nil {
-			at = node.get("idempotent")
+		const hint = "leave the hedge away, or set idempotent = true if two calls at once do no harm"
+		if own.get("hedge") != nil {
+			b.say(r.hedge, "contradiction", hint, "a hedge calls twice, but node %q must not be repeated (idempotent = false, line %d)", n.ID, line)
+		} else {
+			line, _ := b.place(r.hedge.at)
+			b.say(node.get("idempotent"), "contradiction", hint, "node %q must not be repeated, but the hedge that it inherits (line %d) calls twice", n.ID, line)
 		}
-		b.say(at, "contradiction", "leave the hedge away, or set idempotent = true if two calls at once do no harm",
-			"a hedge calls twice, but node %q must not be repeated (idempotent = false, line %d)", n.ID, line)
 	}
 	if r.Retry.MaxRetries > 0 {
 		at := r.maxRetries
 		if own.table("retry").get("max_retries") == nil {
 			at = node.get("idempotent")
 		}
-		b.say(at, "retry_not_idempotent", "", "node %q has idempotent = false: its %d retries happen only after errors that the plugin itself returned, never when the outcome is unknown", n.ID, r.Retry.MaxRetries)
+		b.say(at, "retry_not_idempotent", "", "node %q has idempotent = false: it is retried (max_retries = %d) only after errors that the plugin itself returned, never when the outcome is unknown", n.ID, r.Retry.MaxRetries)
 	}
 }
 
@@ -294,16 +295,16 @@ func (s *site) find(id string, v *item, at int) (int, nature.Nature, *exprError)
 			return 0, nature.Nature{}, nil
 		}
 		keys := b.root.table("nodes").keys()
-		hint := didYouMean(id, keys)
+		hint, dashed := didYouMean(id, keys), false
 		for key := range keys {
 			if strings.HasPrefix(key, id+"-") {
-				hint = fmt.Sprintf("an id with %q is written nodes[%q]", "-", key)
+				hint, dashed = fmt.Sprintf("an id with %q is written nodes[%q]", "-", key), true
 			}
 		}
 		if hint == "" {
 			hint = "there are " + someOf(b.root.table("nodes").keys())
 		}
-		return 0, nature.Nature{}, &exprError{code: "unknown_node", message: fmt.Sprintf("there is no node %q", id), hint: hint}
+		return 0, nature.Nature{}, &exprError{code: "unknown_node", message: fmt.Sprintf("there is no node %q", id), hint: hint, alone: dashed}
 	}
 	if s.node == i {
 		return 0, nature.Nature{}, &exprError{code: "not_upstream", message: fmt.Sprintf("node %q cannot look at itself", id)}

@@ -68,14 +68,17 @@ func (r *reader) table(s *shape, t *item, path string) {
 
 func keyName(k *key) string {
 	switch k.typ.form {
-	case mapForm, tableForm, tablesForm:
-		return "a table [" + k.name + "]"
+	case mapForm:
+		return "a table [" + k.name + ".…]"
 	}
 	return "the key " + strconv.Quote(k.name)
 }
 
 // unknownKeyHint proposes a key of the table, or the table that the key is for.
 func unknownKeyHint(s *shape, name string) string {
+	if other, ok := elsewhere[strings.ToLower(name)]; ok && s.byID[other] != nil {
+		return fmt.Sprintf("here it is called %q", other)
+	}
 	if c := near(name, s.names); c != "" {
 		return fmt.Sprintf("did you mean %q?", c)
 	}
@@ -86,6 +89,15 @@ func unknownKeyHint(s *shape, name string) string {
 		return "there are " + someOf(s.names)
 	}
 	return ""
+}
+
+// elsewhere are the names that other systems have for our keys.
+var elsewhere = map[string]string{
+	"retries": "retry", "max_attempts": "retry", "attempts": "retry", "depends_on": "needs", "dependencies": "needs", "after": "needs",
+	"if": "when", "condition": "when", "module": "source", "path": "source", "wasm": "source", "url": "source",
+	"input": "with", "inputs": "with", "args": "with", "params": "with", "foreach": "for_each", "parallelism": "max_parallel",
+	"circuit_breaker": "breaker", "interval": "every", "permissions": "allow", "digest": "sha256", "hash": "sha256", "title": "name",
+	"fallbacks": "fallback", "schema": "output", "export": "function", "func": "function", "subworkflow": "workflow", "steps": "nodes", "tasks": "nodes",
 }
 
 // homes says to which table keys belong that are easily put into the wrong one.
@@ -173,6 +185,8 @@ func (t *typ) takes(v *item) bool {
 		return v.kind == arrayKind
 	case tableForm, mapForm:
 		return v.kind == tableKind
+	case anyForm:
+		return !t.object || v.kind == tableKind
 	case unionForm:
 		return slices.ContainsFunc(t.alts, func(alt *typ) bool { return alt.takes(v) })
 	}

@@ -238,7 +238,7 @@ func (b *builder) badSchema(v *item, file string, err error) {
 		name = file
 	}
 	var syntax *schemaSyntaxError
-	if errors.As(err, &syntax) {
+	if errors.As(beneath(err), &syntax) {
 		d := newDocument(filepath.Join(b.dir, filepath.FromSlash(syntax.file)), string(syntax.text))
 		f := Finding{File: d.file, Severity: Error, Code: "bad_schema", Message: "the schema is no JSON: " + syntax.err.Error()}
 		f.Line, f.Col = d.place(uint32(min(syntax.offset(), len(d.text))))
@@ -249,16 +249,25 @@ func (b *builder) badSchema(v *item, file string, err error) {
 	b.say(v, "bad_schema", "", "%s is no JSON Schema that can be used: %s", name, schemaProblem(err))
 }
 
+// beneath is the cause of an error that the library wraps without saying so.
+func beneath(err error) error {
+	var load *jsonschema.LoadURLError
+	if errors.As(err, &load) {
+		return load.Err
+	}
+	return err
+}
+
 // schemaProblem says in plain words why a schema does not compile.
 func schemaProblem(err error) string {
 	var (
-		load    *jsonschema.LoadURLError
 		invalid *jsonschema.SchemaValidationError
 		pointer *jsonschema.JSONPointerNotFoundError
 		anchor  *jsonschema.AnchorNotFoundError
 		pattern *jsonschema.InvalidRegexError
 		path    *fs.PathError
 	)
+	err = beneath(err)
 	switch {
 	case errors.As(err, &invalid):
 		var v *jsonschema.ValidationError
@@ -273,8 +282,6 @@ func schemaProblem(err error) string {
 		return fmt.Sprintf("the pattern %q is no regular expression: %v", pattern.Regex, pattern.Err)
 	case errors.As(err, &path):
 		return fmt.Sprintf("%s, which it refers to, cannot be read: %v", path.Path, path.Err)
-	case errors.As(err, &load):
-		return load.Err.Error()
 	}
 	return err.Error()
 }

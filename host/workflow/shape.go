@@ -16,6 +16,8 @@ type typ struct {
 	ref     string // the top-level table whose keys the string names
 	file    bool   // the string is a path to a file
 
+	object bool // of anyForm: a table only
+
 	min, max float64 // of a number
 	above    bool    // min itself is too small
 
@@ -102,7 +104,7 @@ var (
 	valueTyp    = &typ{form: anyForm, what: "a value"}
 	classTyp    = enum("transient", "permanent", "system", "unknown")
 	classesTyp  = listOf(classTyp)
-	schemaTyp   = &typ{form: unionForm, what: "a JSON Schema: a path or a table", alts: []*typ{pathTyp, {form: anyForm, what: "a JSON Schema in a table"}}}
+	schemaTyp   = &typ{form: unionForm, what: "a JSON Schema: a path or a table", alts: []*typ{pathTyp, {form: anyForm, what: "a JSON Schema in a table", object: true}}}
 	pathTyp     = &typ{form: stringForm, what: "a path", check: checkNotEmpty, file: true}
 	workflowTyp = &typ{form: stringForm, what: "a path to a workflow", check: checkNotEmpty, file: true}
 )

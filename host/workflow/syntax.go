@@ -3,6 +3,7 @@ package workflow
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -80,19 +81,23 @@ func (s *syntax) syntaxError(err error, last uint32) (next uint32, ok bool) {
 		at += s.parser.Range(perr.Highlight).Offset
 	}
 	at = min(at, uint32(len(s.text)))
-	s.say(at, at+uint32(len(perr.Highlight)), "syntax", perr.Message, syntaxHint(perr.Message))
-
-	// A broken header: the keys below it belong to a table that nobody knows.
 	lineStart := uint32(strings.LastIndexByte(s.text[:at], '\n') + 1)
-	if line := strings.TrimLeft(s.text[lineStart:], " \t"); strings.HasPrefix(line, "[") {
-		s.lostHeader = true
-		s.table, s.path = &item{kind: tableKind, flavor: explicit}, ""
+	start := s.skipBlank(last)
+	startLine := uint32(strings.LastIndexByte(s.text[:start], '\n') + 1)
+	message, hint := syntaxMessage(perr.Message)
+	if lineStart > startLine {
+		line, _ := s.place(start)
+		message = fmt.Sprintf("what begins in line %d is not closed: %s", line, message)
+		hint = "close the array, table or string"
 	}
+	s.say(at, at+uint32(len(perr.Highlight)), "syntax", message, hint)
+	if lineStart == startLine && strings.HasPrefix(s.text[start:], "[") {
+		s.brokenHeader(start)
+	}
+
 	// An unclosed array or string is noticed lines after its start: at the next
 	// expression, where reading goes on, or at the end, and then the lines below
 	// its start are tried.
-	start := s.skipBlank(last)
-	startLine := uint32(strings.LastIndexByte(s.text[:start], '\n') + 1)
 	from := lineStart
 	switch {
 	case lineStart <= startLine:
@@ -149,14 +154,41 @@ func startsExpression(text string) bool {
 	return i > 0 && strings.HasPrefix(rest, "=")
 }
 
-func syntaxHint(message string) string {
+// syntaxMessage says what the parser found in plainer words.
+func syntaxMessage(message string) (plain, hint string) {
 	switch {
 	case strings.Contains(message, "strings must be quoted"):
-		return `write durations, sizes and rates in quotes: "30s", "64MiB", "20/s"`
+		return message, `write durations, sizes and rates in quotes: "30s", "64MiB", "20/s"`
 	case strings.Contains(message, "at start of value"):
-		return "text needs quotes"
+		return message, "text needs quotes"
+	case strings.Contains(message, "expected newline but got"):
+		return "nothing may follow here on the same line", ""
+	case strings.Contains(message, "cannot have new lines"):
+		return "the string is not closed on its line", "close it with the quote that it began with, or use triple quotes"
 	}
-	return ""
+	return message, ""
+}
+
+// headerStart is what can still be read of a header that is broken.
+var headerStart = regexp.MustCompile(`^(\[\[?)[ \t]*([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)[ \t]*\]?[ \t]*(?:#[^\n]*|\r?\n|$)`)
+
+// brokenHeader goes on as if a header lacked nothing but its bracket. Where
+// more than that is wrong, the keys below it belong to a table that nobody
+// knows: they are dropped, and names that are missing are not complained about.
+func (s *syntax) brokenHeader(at uint32) {
+	m := headerStart.FindStringSubmatchIndex(s.text[at:])
+	if m == nil {
+		s.lostHeader = true
+		s.table, s.path = &item{kind: tableKind, flavor: explicit}, ""
+		return
+	}
+	var parts []entry
+	from := at + uint32(m[4])
+	for name := range strings.SplitSeq(s.text[from:at+uint32(m[5])], ".") {
+		parts = append(parts, entry{key: name, at: from, end: from + uint32(len(name))})
+		from += uint32(len(name)) + 1
+	}
+	s.header(parts, m[3]-m[2] == 2)
 }
 
 // expression adds one header or key to the tree; it returns where it ended.
@@ -313,6 +345,9 @@ func (s *syntax) value(n *unstable.Node, at uint32, path string) *item {
 		for it := n.Children(); it.Next(); {
 			v.items = append(v.items, s.value(it.Node(), at, path))
 		}
+		if n := len(v.items); n > 0 {
+			v.end = s.closed(v.items[n-1].end)
+		}
 	case unstable.InlineTable:
 		v.kind, v.flavor = tableKind, dotted // closed below, when it is complete
 		for it := n.Children(); it.Next(); {
@@ -326,8 +361,29 @@ func (s *syntax) value(n *unstable.Node, at uint32, path string) *item {
 			s.keyValue(v, path, parts, kv)
 		}
 		closeInline(v)
+		if n := len(v.entries); n > 0 {
+			v.end = s.closed(v.entries[n-1].item.end)
+		}
 	}
 	return v
+}
+
+// closed is the end of an array or inline table whose last value ends at at:
+// the parser does not say it.
+func (s *syntax) closed(at uint32) uint32 {
+	for at < uint32(len(s.text)) {
+		switch s.text[at] {
+		case ' ', '\t', '\r', '\n', ',':
+			at++
+		case '#':
+			at = s.nextLine(at)
+		case ']', '}':
+			return at + 1
+		default:
+			return at
+		}
+	}
+	return at
 }
 
 // closeInline marks an inline table and those that its dotted keys made: none
