@@ -68,11 +68,11 @@ func TestJSONSchemaTakesTheExample(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		`nme = "x"`:                               `nme is not allowed here`,
-		"[nodes.a]\nplugin = 5":                   "nodes.a.plugin must be a string, it is a number",
-		"[nodes.a]\ntimeout = \"30\"":             "nodes.a.timeout must match",
-		"[nodes.a.retry]\nbackoff = \"x\"":        `nodes.a.retry.backoff must be one of "constant"`,
-		"[nodes]\n[breakers.b]\nfailure_rate = 0": "breakers.b.failure_rate must be more than 0",
+		"nme = \"x\"\n[nodes]":                                               `nme is not allowed here`,
+		"[nodes.a]\nplugin = 5":                                              "nodes.a.plugin must be a string, it is a number",
+		"[nodes.a]\ntimeout = \"30\"":                                        "nodes.a.timeout must match",
+		"[nodes.a.retry]\nbackoff = \"x\"":                                   `nodes.a.retry.backoff must be one of "constant"`,
+		"[nodes]\n[breakers.b]\nfailure_rate = 0":                            "breakers.b.failure_rate must be more than 0",
 		"[nodes]\n[plugins.p]\nsource = \"x\"\nlimits = { memory = \"8M\" }": "plugins.p.limits.memory must match",
 	} {
 		err := s.Check(asJSON(t, []byte(name)))
