@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,9 +37,13 @@ type Plugins interface {
 	Plugin(ctx context.Context, plan *workflow.Plan, name string) (Plugin, error)
 }
 
+// OutcomeUnknown is the code of a failure after which a node that is not
+// idempotent must not be called again: nobody knows whether its work was done.
+const OutcomeUnknown = resilience.CodeOutcomeUnknown
+
 // Slot is the node's place among the calls in flight of its run. Enter takes
-// one, Leave gives it back, Release gives back one that was reserved and not
-// entered.
+// one and Leave gives it back, or keeps it for the next Enter; Release gives up
+// what is kept, and is called before everything that waits.
 type Slot interface {
 	resilience.Gate
 	Release()
@@ -72,6 +77,11 @@ type Request struct {
 
 // Caller makes calls. It is safe for concurrent use.
 type Caller struct {
+	// Rand gives the numbers in [0, 1) that spread delays: number n, from 1, of
+	// the node, item or workflow with that key (see Request.Key). It is set
+	// before the first call, or left nil: math/rand/v2.
+	Rand func(key string, n int) float64
+
 	plugins Plugins
 	shared  *Shared
 	clock   Clock
@@ -99,7 +109,7 @@ func (c *Caller) Call(ctx context.Context, r *Request) *event.NodeResult {
 	k := &attempts{caller: c, req: r, set: c.set(r.Root, r.Plan), start: c.clock.Now(), next: max(r.FirstAttempt, 1)}
 	res := &k.result
 	if r.Prior != nil {
-		res.Errors, res.Attempts, res.Run = r.Prior.Errors, r.Prior.Attempts, r.Prior.Run
+		res.Errors, res.Attempts, res.Run, res.DurationMS = slices.Clone(r.Prior.Errors), r.Prior.Attempts, r.Prior.Run, r.Prior.DurationMS
 	}
 	for who := r.From; ; who++ {
 		if who > len(r.Node.Fallbacks) {
@@ -134,6 +144,7 @@ type attempts struct {
 	set    *set
 	start  time.Time
 	next   int // number of the next attempt
+	began  int // what next was when the present answerer was asked
 
 	mu      sync.Mutex // hedges report side by side
 	result  event.NodeResult
@@ -155,7 +166,7 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 	if a.IsValue {
 		return answer{output: a.Value}, nil
 	}
-	k.current = a
+	k.current, k.began = a, k.next
 	input := r.Input
 	with := a.With
 	if with != nil {
@@ -177,7 +188,7 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 	}}
 	out, err := k.set.stack(r.Node, who).Do(ctx, resilience.Options{
 		Gate: r.Slot, Observer: k, Classify: k.set.classify,
-		Idempotent: r.Node.Idempotent, FirstAttempt: k.next,
+		Idempotent: r.Node.Idempotent, FirstAttempt: k.next, Random: k.random(),
 	}, func(ctx context.Context, at resilience.Attempt) (answer, error) {
 		c := call // hedges run side by side
 		c.Meta.Attempt, c.Meta.Deadline = at.Number, at.Deadline
@@ -189,7 +200,11 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 		if !errors.As(err, &f) {
 			f = k.set.classify(err)
 		}
-		return answer{}, k.placed(toEvent(f), a)
+		e := k.placed(toEvent(f), a)
+		if k.next > k.began && f.Code != resilience.CodeBreakerOpen && f.Code != resilience.CodeRateLimited {
+			e.Attempt = k.next - 1
+		}
+		return answer{}, e
 	}
 	return out, nil
 }
@@ -239,7 +254,7 @@ func (k *attempts) final(ctx context.Context, err *event.Error) bool {
 // conclude gives a result to a call that nobody answered.
 func (k *attempts) conclude(ctx context.Context) {
 	res := &k.result
-	res.DurationMS = ms(k.caller.clock.Now().Sub(k.start))
+	res.DurationMS += ms(k.caller.clock.Now().Sub(k.start))
 	if res.Status != "" {
 		return
 	}

@@ -39,7 +39,7 @@ func (c *Caller) Check(ctx context.Context, plan *workflow.Plan, check *workflow
 }
 
 func (c *Caller) checkOnce(ctx context.Context, plan *workflow.Plan, check *workflow.Check, runID string) (event.Value, *event.Error) {
-	set := c.set(plan, plan)
+	set := &set{classifier: &resilience.Classifier{Rules: plan.Classify}}
 	p, err := c.plugins.Plugin(ctx, plan, check.Plugin)
 	if err != nil {
 		return event.Null, toEvent(set.classify(err))
@@ -53,7 +53,11 @@ func (c *Caller) checkOnce(ctx context.Context, plan *workflow.Plan, check *work
 			if err != nil {
 				return event.Null, err
 			}
-			return event.FromOutput(got.Output)
+			out, err := event.FromOutput(got.Output)
+			if err != nil {
+				return event.Null, nil // not JSON, like any other text
+			}
+			return out, nil
 		})
 	if err != nil {
 		return event.Null, toEvent(set.classify(err))

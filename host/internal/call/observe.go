@@ -22,7 +22,9 @@ func (k *attempts) AttemptStarted(a resilience.Attempt) {
 // AttemptEnded tells of a failed attempt.
 func (k *attempts) AttemptEnded(a resilience.Attempt, f *resilience.Failure, d time.Duration) {
 	k.mu.Lock()
-	k.result.Stats.LatencyMS = append(k.result.Stats.LatencyMS, ms(d))
+	if !a.Hedge {
+		k.result.Stats.LatencyMS = append(k.result.Stats.LatencyMS, ms(d))
+	}
 	plugin, digest := k.current.Plugin, k.digest
 	k.mu.Unlock()
 	if f == nil || f.Code == resilience.CodeHedgeLost {
@@ -38,6 +40,7 @@ func (k *attempts) Retrying(next int, wait time.Duration, cause *resilience.Fail
 	k.mu.Lock()
 	k.result.Stats.Retries++
 	k.mu.Unlock()
+	k.req.Slot.Release() // waits hold no slot
 	k.emit(&event.Event{Type: event.NodeRetrying, Attempt: next, Plugin: k.current.Plugin,
 		RetryInMS: ms(wait), Error: k.placed(toEvent(cause), k.current)})
 }

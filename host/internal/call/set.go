@@ -82,6 +82,9 @@ func (s *set) make(a *workflow.Answerer) *stack {
 
 // classify gives an error of a plugin, or of this package, its class.
 func (s *set) classify(err error) *resilience.Failure {
+	if f, ok := err.(*resilience.Failure); ok {
+		return f // what a stack made of it, whatever the plugin said when it was cut
+	}
 	var e *event.Error
 	if !errors.As(err, &e) {
 		return s.classifier.Failure(err)

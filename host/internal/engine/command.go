@@ -52,5 +52,18 @@ type Command struct {
 	Error *event.Error
 }
 
+// abandoned is the answer to a Call that must not begin any more.
+func (c *Command) abandoned() *event.NodeResult {
+	r := c.Flow.abandoned()
+	if c.Item >= 0 && c.Flow.itemCut(c.Node, c.Item) {
+		r.Reason = c.Flow.nodes[c.Node.Index].items.cut.Message
+	}
+	if c.Prior != nil { // its sub-workflow had its say
+		r.Run, r.Attempts, r.DurationMS = c.Prior.Run, c.Prior.Attempts, c.Prior.DurationMS
+		r.Status, r.Error, r.Reason = event.Failed, c.Prior.Error, ""
+	}
+	return r
+}
+
 // Path names the command's node or item from the root, for events.
 func (c *Command) Path() string { return c.Flow.path(c.Node, c.Item) }

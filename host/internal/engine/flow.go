@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wasmhost/host/event"
+	"wasmhost/host/internal/call"
 	"wasmhost/host/workflow"
 )
 
@@ -38,11 +39,25 @@ type nodeState struct {
 	handlers int32 // of a failed node: error edges that have not ended
 	running  bool
 	absorbed bool
-	attempts int // in all rounds
+	tally    tally
 	result   *event.NodeResult
 	items    *items
 	child    *Ladder
 	started  time.Time // of a node that is more than one call
+}
+
+// tally counts the attempts of a node or an item in all rounds.
+type tally struct {
+	all    int
+	direct int // without those inside a sub-workflow
+	inside int // of all: inside the sub-workflow that failed before the fallback
+}
+
+// add takes the attempts of a call, or of a sub-workflow, that has ended.
+func (t *tally) add(attempts int) {
+	t.all += attempts
+	t.direct += attempts - t.inside
+	t.inside = 0
 }
 
 func newFlow(l *Ladder) *Flow {
@@ -113,34 +128,38 @@ func (f *Flow) Input(n *workflow.Node, item int) event.Value {
 	return event.Of(all)
 }
 
-// Attempts is how many calls of a node, or an item, were made in earlier rounds.
-func (f *Flow) Attempts(n *workflow.Node, item int) int {
+// Attempts is how many calls of a node, or an item, were made in earlier rounds;
+// of a sub-workflow, only those of the fallbacks behind it.
+func (f *Flow) Attempts(n *workflow.Node, item int) int { return f.tally(n, item).direct }
+
+func (f *Flow) tally(n *workflow.Node, item int) *tally {
 	if item >= 0 {
-		return f.nodes[n.Index].items.attempts[item]
+		return &f.nodes[n.Index].items.tallies[item]
 	}
-	return f.nodes[n.Index].attempts
+	return &f.nodes[n.Index].tally
 }
 
-func (f *Flow) path(n *workflow.Node, item int) string {
-	path := n.ID
-	if f.ladder.prefix != "" {
-		path = f.ladder.prefix + n.ID
+func (f *Flow) path(n *workflow.Node, item int) string { return f.name(f.ladder.prefix, n, item) }
+
+func (f *Flow) name(prefix string, n *workflow.Node, item int) string {
+	name := n.ID
+	if prefix != "" {
+		name = prefix + n.ID
 	}
 	if item >= 0 {
-		path += "[" + itoa(item) + "]"
+		name += "[" + itoa(item) + "]"
 	}
-	return path
+	return name
 }
 
 // Key names a node or an item for its idempotency key: like the path, but
 // different for every fallback level.
-func (f *Flow) Key(n *workflow.Node, item int) string {
-	return f.ladder.scope + f.path(n, item)
-}
+func (f *Flow) Key(n *workflow.Node, item int) string { return f.name(f.ladder.keys, n, item) }
 
-// begin starts a round: the gate, then the nodes that need nothing.
+// begin starts a round: in the first one the gate, then the nodes that need
+// nothing.
 func (f *Flow) begin() {
-	if f.plan.Run.HealthGate && len(f.plan.Health) > 0 {
+	if f.round == 0 && f.plan.Run.HealthGate && len(f.plan.Health) > 0 {
 		f.waiting = true
 		f.p.put(Command{Kind: Check, Ladder: f.ladder, Flow: f, Item: -1})
 		return
@@ -282,15 +301,22 @@ func verb(s event.Status) string {
 	return string(s)
 }
 
+// abandoned is the result of what never began. Unlike what was cut in flight it
+// has a reason and no error.
 func (f *Flow) abandoned() *event.NodeResult {
 	reason := "cancelled before it started"
 	switch {
 	case f.ladder.killed != nil:
 		reason = f.ladder.killed.Message
-	case f.failure != nil:
-		reason = "the run stopped when " + quote(f.failure.Node) + " failed"
+	case f.stopping:
+		reason = f.stopped().Message
 	}
 	return &event.NodeResult{Status: event.Cancelled, Reason: reason}
+}
+
+// stopped is the cause with which a failure cuts the rest of the flow.
+func (f *Flow) stopped() *event.Error {
+	return &event.Error{Class: event.Unknown, Code: "cancelled", Message: "the run stopped when " + quote(f.failure.Node) + " failed"}
 }
 
 // called takes the outcome of a call.
@@ -299,8 +325,7 @@ func (f *Flow) called(n *workflow.Node, item int, r *event.NodeResult) {
 		f.itemEnded(n, item, r)
 		return
 	}
-	f.nodes[n.Index].attempts += r.Attempts
-	r.Attempts = f.nodes[n.Index].attempts
+	f.nodes[n.Index].tally.add(r.Attempts)
 	f.ended(n, r)
 }
 
@@ -309,6 +334,7 @@ func (f *Flow) ended(n *workflow.Node, r *event.NodeResult) {
 	s := &f.nodes[n.Index]
 	s.running = false
 	s.result = r
+	r.Attempts = s.tally.all // in earlier rounds too, if it did not run in this one
 	f.unended--
 	if r.Error != nil && r.Error.Node == "" {
 		r.Error.Node = f.path(n, -1)
@@ -372,10 +398,20 @@ func (f *Flow) fail(e *event.Error) {
 		return
 	}
 	f.stopping = true
-	f.p.put(Command{Kind: Stop, Ladder: f.ladder, Flow: f, Item: -1, Error: e})
-	f.cutItems(e, workflow.IfDone)
-	f.cutSubs(func(n *workflow.Node) bool { return n.RunIf != workflow.IfDone },
-		&event.Error{Class: event.Unknown, Code: "cancelled", Message: f.abandoned().Reason})
+	why := f.stopped()
+	f.p.put(Command{Kind: Stop, Ladder: f.ladder, Flow: f, Item: -1, Error: why})
+	f.cut(why, func(n *workflow.Node) bool { return n.RunIf != workflow.IfDone })
+}
+
+// cut lets no further item of the matching nodes start and ends their
+// sub-workflows; their calls in flight are the engine's to cancel.
+func (f *Flow) cut(why *event.Error, match func(*workflow.Node) bool) {
+	for i := range f.nodes {
+		if n := &f.plan.Nodes[i]; f.nodes[i].running && match(n) {
+			f.cutItems(n, why, event.Cancelled)
+			f.cutSubs(n, why)
+		}
+	}
 }
 
 // killed ends what has not begun under a killed ladder.
@@ -387,8 +423,7 @@ func (f *Flow) killed() {
 		return // Checked or Paused will come, at once
 	}
 	why := f.ladder.killed
-	f.cutItems(why, 255)
-	f.cutSubs(func(*workflow.Node) bool { return true }, why)
+	f.cut(why, func(*workflow.Node) bool { return true })
 	if f.unended == 0 {
 		f.finish()
 		return
@@ -417,14 +452,69 @@ func (f *Flow) finish() {
 		}
 		f.failure = asError(err)
 	}
-	retry := &f.plan.Run.Retry
-	if f.ladder.killed == nil && f.round < retry.MaxRetries && (lists(retry.On, f.failure.Class) || retry.On == nil && f.failure.Class == event.Transient) {
-		f.round++
-		f.waiting = true
-		f.p.put(Command{Kind: Pause, Ladder: f.ladder, Flow: f, Item: -1, Round: f.round, Error: f.failure})
-		return
+	why := ""
+	if f.retries() {
+		unknown := f.unrepeatable()
+		if unknown == "" {
+			f.round++
+			f.waiting = true
+			f.p.put(Command{Kind: Pause, Ladder: f.ladder, Flow: f, Item: -1, Round: f.round, Error: f.failure})
+			return
+		}
+		why = "not retried: nobody knows whether " + quote(unknown) + " did its work, and it must not be done twice"
 	}
-	f.close(event.Level{Status: event.Failed, Error: f.failure})
+	f.close(event.Level{Status: event.Failed, Error: f.failure, Reason: why})
+}
+
+// retries reports whether the failure is one after which the whole run is
+// tried again.
+func (f *Flow) retries() bool {
+	retry := &f.plan.Run.Retry
+	return f.ladder.killed == nil && f.round < retry.MaxRetries &&
+		(lists(retry.On, f.failure.Class) || retry.On == nil && f.failure.Class == event.Transient)
+}
+
+// unrepeatable names a node that another round would call again although it is
+// not idempotent and nobody knows what its last call did; "": there is none.
+func (f *Flow) unrepeatable() string {
+	for i := range f.nodes {
+		if s := &f.nodes[i]; !s.result.Kept() && !s.absorbed {
+			if id := unknownIn(f.plan.Nodes[i].ID, s.result); id != "" {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
+// unknownIn looks into items, sub-workflows and their levels, too.
+func unknownIn(id string, r *event.NodeResult) string {
+	if r.Error != nil && r.Error.Code == call.OutcomeUnknown {
+		return id
+	}
+	for i, item := range r.Items {
+		if found := unknownIn(id+"["+itoa(i)+"]", item); found != "" {
+			return found
+		}
+	}
+	if r.Run != nil {
+		return unknownInLevel(id+"/", r.Run)
+	}
+	return ""
+}
+
+func unknownInLevel(prefix string, l *event.Level) string {
+	for i := range l.Levels {
+		if found := unknownInLevel(prefix, &l.Levels[i]); found != "" {
+			return found
+		}
+	}
+	for id, r := range l.Nodes {
+		if found := unknownIn(prefix+id, r); found != "" {
+			return found
+		}
+	}
+	return ""
 }
 
 // untouched reports whether a cancel came too late to change anything.

@@ -73,12 +73,12 @@ func newFrame(parent context.Context) *frame {
 	return &frame{ctx: ctx, cancel: cancel}
 }
 
-// deadline cuts a frame after d and tells the loop.
+// deadline tells the loop when d has passed. Only the loop cuts what is in
+// flight: an outcome that came from the cut must not reach Progress before the
+// cut itself does, or it would look like somebody else's.
 func (r *run) deadline(f *frame, d time.Duration, m message) {
-	f.timer = r.clock.AfterFunc(d, func() {
-		f.cancel(ErrDeadline)
-		r.answer(m)
-	})
+	m.frame = f
+	f.timer = r.clock.AfterFunc(d, func() { r.answer(m) })
 }
 
 func (r *run) endFrame(f *frame, cause *event.Error) {

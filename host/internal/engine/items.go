@@ -14,15 +14,16 @@ import (
 type items struct {
 	values   []event.Value
 	results  []*event.NodeResult // of the round; nil: not ended
-	attempts []int               // in all rounds
-	order    []int               // what this round runs
-	next     int                 // into order
+	tallies  []tally
+	order    []int // what this round runs
+	next     int   // into order
 	inFlight int
 	ended    int
 	failed   int
 	first    int          // index of the first failed item, -1
 	cut      *event.Error // why no further item starts
 	cutAs    event.Status
+	starting bool      // moreItems is under way
 	children []*Ladder // of a sub-workflow for each item
 }
 
@@ -36,12 +37,12 @@ func (f *Flow) startItems(n *workflow.Node) {
 	}
 	s := &f.nodes[n.Index]
 	old := s.items
-	it := &items{values: values, results: make([]*event.NodeResult, len(values)), attempts: make([]int, len(values)), first: -1}
+	it := &items{values: values, results: make([]*event.NodeResult, len(values)), tallies: make([]tally, len(values)), first: -1}
 	it.order = make([]int, 0, len(values))
 	same := old != nil && len(old.values) == len(values)
 	for i := range values {
 		if same && bytes.Equal(old.values[i].JSON(), values[i].JSON()) {
-			it.attempts[i] = old.attempts[i]
+			it.tallies[i] = old.tallies[i]
 			if old.results[i].Kept() {
 				it.results[i] = old.results[i]
 				it.ended++
@@ -63,9 +64,15 @@ func (f *Flow) startItems(n *workflow.Node) {
 	f.moreItems(n)
 }
 
-// moreItems starts as many items as max_parallel allows.
+// moreItems starts as many items as max_parallel allows. An item that ends while
+// it starts asks for more, too: the loop that is under way sees to it.
 func (f *Flow) moreItems(n *workflow.Node) {
 	it := f.nodes[n.Index].items
+	if it.starting {
+		return
+	}
+	it.starting = true
+	defer func() { it.starting = false }()
 	for it.cut == nil && it.next < len(it.order) && (n.MaxParallel == 0 || it.inFlight < n.MaxParallel) {
 		i := it.order[it.next]
 		it.next++
@@ -79,12 +86,14 @@ func (f *Flow) itemEnded(n *workflow.Node, i int, r *event.NodeResult) {
 	it := s.items
 	it.inFlight--
 	it.ended++
-	it.attempts[i] += r.Attempts
-	s.attempts += r.Attempts
-	r.Attempts = it.attempts[i]
+	it.tallies[i].add(r.Attempts)
+	s.tally.all += r.Attempts
+	r.Attempts = it.tallies[i].all
 	if it.cut != nil && r.Status == event.Cancelled && it.cutAs == event.Failed {
 		// Cut by the node's own deadline: a failure, not somebody's wish.
-		r.Status, r.Error = event.Failed, it.cut
+		e := *it.cut
+		e.OutcomeUnknown = r.Error != nil && r.Error.OutcomeUnknown
+		r.Status, r.Error, r.Reason = event.Failed, &e, ""
 	}
 	it.results[i] = r
 	if r.Error != nil && r.Error.Node == "" {
@@ -98,9 +107,11 @@ func (f *Flow) itemEnded(n *workflow.Node, i int, r *event.NodeResult) {
 		}
 		if it.cut == nil && !f.plan.Run.Continue && it.failed > tolerated(len(it.values), n.MinSuccess) {
 			// The node has failed whatever the rest does: stop paying for it.
-			f.cutNodeItems(n, &event.Error{Class: event.Unknown, Code: "cancelled",
-				Message: "more items failed than min_success allows"}, event.Cancelled)
-			f.p.put(Command{Kind: Stop, Ladder: f.ladder, Flow: f, Node: n, Item: -1, Error: it.cut})
+			why := &event.Error{Class: event.Unknown, Code: "cancelled", Message: "more items failed than min_success allows"}
+			f.p.put(Command{Kind: Stop, Ladder: f.ladder, Flow: f, Node: n, Item: -1, Error: why})
+			f.cutItems(n, why, event.Cancelled)
+			f.cutSubs(n, why)
+			return
 		}
 	}
 	if it.cut == nil {
@@ -117,8 +128,9 @@ func tolerated(n int, minSuccess float64) int {
 	return n - int(math.Ceil(minSuccess*float64(n)-1e-9))
 }
 
-// cutNodeItems lets no further item of a node start.
-func (f *Flow) cutNodeItems(n *workflow.Node, why *event.Error, as event.Status) {
+// cutItems lets no further item of a node start; those that have not begun end
+// as cancelled or failed.
+func (f *Flow) cutItems(n *workflow.Node, why *event.Error, as event.Status) {
 	it := f.nodes[n.Index].items
 	if it == nil || it.cut != nil || !f.nodes[n.Index].running {
 		return
@@ -126,13 +138,17 @@ func (f *Flow) cutNodeItems(n *workflow.Node, why *event.Error, as event.Status)
 	it.cut, it.cutAs = why, as
 	for ; it.next < len(it.order); it.next++ {
 		i := it.order[it.next]
-		r := &event.NodeResult{Status: as, Reason: why.Message}
+		r := &event.NodeResult{Status: as, Attempts: it.tallies[i].all}
 		if as == event.Failed {
-			r.Reason, r.Error = "", why
+			e := *why
+			e.Node = f.path(n, i)
+			r.Error = &e
 			it.failed++
 			if it.first < 0 {
 				it.first = i
 			}
+		} else {
+			r.Reason = why.Message
 		}
 		it.results[i] = r
 		it.ended++
@@ -148,28 +164,16 @@ func (f *Flow) itemCut(n *workflow.Node, item int) bool {
 	return item >= 0 && f.nodes[n.Index].items.cut != nil
 }
 
-// cutItems lets no further item of any node start, but of nodes with the run_if
-// that is spared.
-func (f *Flow) cutItems(why *event.Error, spared workflow.RunIf) {
-	for i := range f.nodes {
-		n := &f.plan.Nodes[i]
-		if n.ForEach != nil && f.nodes[i].running && n.RunIf != spared {
-			f.cutNodeItems(n, why, event.Cancelled)
-		}
-	}
-}
-
 func (f *Flow) expireNode(n *workflow.Node) {
 	s := &f.nodes[n.Index]
-	if !s.running || s.items == nil {
+	if !s.running || s.items == nil || s.items.cut != nil {
 		return
 	}
-	why := &event.Error{Class: event.Transient, Code: "deadline", OutcomeUnknown: true,
+	why := &event.Error{Class: event.Transient, Code: "deadline",
 		Message: "the deadline of node " + quote(n.ID) + " (" + n.Deadline.String() + ", for all items) passed"}
-	f.cutNodeItems(n, why, event.Failed)
-	if s.items.inFlight > 0 {
-		f.cutSubs(func(m *workflow.Node) bool { return m == n }, why)
-	}
+	f.p.put(Command{Kind: Stop, Ladder: f.ladder, Flow: f, Node: n, Item: -1, Error: why})
+	f.cutItems(n, why, event.Failed)
+	f.cutSubs(n, why)
 }
 
 // endItems makes the node's result of its items'.
@@ -179,7 +183,7 @@ func (f *Flow) endItems(n *workflow.Node) {
 		return
 	}
 	it := s.items
-	r := &event.NodeResult{Status: event.Succeeded, Items: it.results, Plugin: n.Primary.Plugin, Attempts: s.attempts, DurationMS: f.p.since(s.started)}
+	r := &event.NodeResult{Status: event.Succeeded, Items: it.results, Plugin: n.Primary.Plugin, DurationMS: f.p.since(s.started)}
 	list := make([]any, len(it.values))
 	cancelled := false
 	for i, item := range it.results {
@@ -208,7 +212,8 @@ func (f *Flow) endItems(n *workflow.Node) {
 			"%d of %d items failed, min_success = %v tolerates %d: item %d: %s", it.failed, len(it.values), n.MinSuccess,
 			tolerated(len(it.values), n.MinSuccess), it.first, first.Error()), OutcomeUnknown: first.OutcomeUnknown}
 	case cancelled:
-		r.Status, r.Reason = event.Cancelled, it.cut.Message
+		e := *it.cut
+		r.Status, r.Reason, r.Error = event.Cancelled, e.Message, &e
 	default:
 		r.Output = event.Of(list)
 		if n.Output != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"time"
 
 	"wasmhost/host/event"
@@ -17,8 +18,9 @@ type Ladder struct {
 	parent     *Flow
 	node, item int
 	up         *Ladder
+	number     int    // see Number
 	prefix     string // of its nodes' paths
-	scope      string // of their idempotency keys
+	keys       string // of their idempotency keys
 
 	primary *Flow
 	child   *Ladder // the level that is tried now
@@ -66,16 +68,20 @@ func (l *Ladder) limit() string {
 
 // Number is the place of the ladder's flows among the levels of the run's root:
 // 0 for everything under the primary.
-func (l *Ladder) Number() int {
-	switch {
-	case l.parent != nil:
-		return l.parent.ladder.Number()
-	case l.up == nil:
-		return 0
-	case l.up.up == nil && l.up.parent == nil:
-		return len(l.up.levels)
+func (l *Ladder) Number() int { return l.number }
+
+// Path names the node that the ladder answers for, "" for the root's levels.
+func (l *Ladder) Path() string { return strings.TrimSuffix(l.prefix, "/") }
+
+// level is the ladder of the next level of l.
+func (l *Ladder) level(plan *workflow.Plan) *Ladder {
+	place := len(l.levels)
+	next := &Ladder{p: l.p, plan: plan, input: l.input, up: l, node: -1, item: -1, number: l.number,
+		prefix: l.prefix, keys: l.keys + "level" + itoa(place) + ":"}
+	if l.up == nil && l.parent == nil {
+		next.number = place
 	}
-	return l.up.Number()
+	return next
 }
 
 func (l *Ladder) begin() {
@@ -96,14 +102,15 @@ func (l *Ladder) begin() {
 // succeeded in its primary flow is kept.
 func (l *Ladder) again() {
 	l.levels, l.killed, l.status, l.answer, l.ended, l.child = nil, nil, "", 0, false, nil
-	l.p.put(Command{Kind: Open, Ladder: l, Item: -1})
-	if l.primary == nil {
+	if l.primary == nil { // its input was not what it takes
 		l.begin()
 		return
 	}
-	l.primary.reset()
-	l.primary.started = l.p.now
-	l.primary.begin()
+	l.p.put(Command{Kind: Open, Ladder: l, Item: -1})
+	f := l.primary
+	f.reset()
+	f.started, f.round, f.lastPause = l.p.now, 0, 0
+	f.begin()
 }
 
 // done takes the result of the level that was tried last.
@@ -135,8 +142,7 @@ func (l *Ladder) climb() {
 				Reason: "a " + cause.Class + " failure is not one that `on` lists"})
 			continue
 		}
-		l.child = &Ladder{p: l.p, plan: level.Plan, input: l.input, up: l, node: -1, item: -1,
-			prefix: l.prefix, scope: l.scope + levelScope(len(l.levels))}
+		l.child = l.level(level.Plan)
 		l.p.put(Command{Kind: Level, Ladder: l.child, Item: -1, Error: cause})
 		l.child.begin()
 		return
@@ -203,18 +209,19 @@ func (l *Ladder) Level() event.Level {
 
 func (l *Ladder) finalStatus() event.Status {
 	at := l.levels[l.answer].Status
-	answered := at == event.Succeeded || at == event.Degraded
 	switch {
-	case l.killed != nil && !(answered && l.answer == 0):
-		return l.status
-	case answered && l.answer > 0:
+	case at == event.Succeeded && l.answer > 0:
 		return event.Degraded
-	case answered:
+	case at == event.Succeeded || at == event.Degraded:
 		return at
+	case l.killed != nil:
+		return l.status
 	case l.levels[0].Status == event.Refused:
 		return event.Refused
 	}
-	return at
+	// A level that its own gate refused, after the primary had run and failed,
+	// does not make the run one that never began.
+	return event.Failed
 }
 
 func (l *Ladder) finalError() *event.Error {
@@ -229,5 +236,3 @@ func (l *Ladder) finalError() *event.Error {
 	}
 	return l.levels[l.answer].Error
 }
-
-func levelScope(n int) string { return "level" + itoa(n) + ":" }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"wasmhost/host/event"
@@ -21,8 +20,6 @@ type Local struct {
 	Health Health
 	// Clock is the source of time; nil is the real one.
 	Clock call.Clock
-	// Rand gives the jitter of whole-run retries, in [0,1); nil is math/rand.
-	Rand func() float64
 }
 
 // Start describes one run.
@@ -78,6 +75,7 @@ type run struct {
 
 	ready []Command // calls that wait for a slot
 	head  int
+	cut   bool // some of them must not begin any more
 
 	ladders map[*Ladder]*frame
 	flows   map[*Flow]*frame
@@ -98,6 +96,8 @@ type message struct {
 	item   int
 	result *event.NodeResult
 	report *event.Report
+	ticket *ticket
+	frame  *frame
 }
 
 // expired is the kind of a message that a deadline has passed.
@@ -105,6 +105,10 @@ const expired Kind = 255
 
 func (r *run) loop(ctx context.Context) {
 	cancelled := ctx.Done()
+	if ctx.Err() != nil {
+		cancelled = nil
+		r.progress.Cancel(context.Cause(ctx))
+	}
 	for {
 		r.obey()
 		if r.progress.Over() {
@@ -127,6 +131,7 @@ func (r *run) take(m message) {
 	p.At(r.clock.Now())
 	switch m.kind {
 	case Call:
+		m.ticket.Release()
 		p.Called(m.flow, m.node, m.item, m.result)
 	case Check:
 		r.emit(&event.Event{Type: event.HealthChecked, Workflow: m.flow.plan.Name, Level: m.flow.ladder.Number(), Health: m.report})
@@ -134,9 +139,12 @@ func (r *run) take(m message) {
 	case Pause:
 		p.Paused(m.flow)
 	case expired:
-		if m.ladder != nil {
+		// A timer may fire while what it was for ends, and the same ladder or node
+		// may have begun another round since.
+		switch {
+		case m.ladder != nil && r.ladders[m.ladder] == m.frame:
 			p.Expire(m.ladder)
-		} else {
+		case m.ladder == nil && r.nodes[nodeKey{m.flow, m.node}] == m.frame:
 			p.ExpireNode(m.flow, m.node)
 		}
 	}
@@ -163,6 +171,7 @@ func (r *run) do(c Command) {
 	case Close:
 		r.close(c.Ladder)
 	case Stop:
+		r.cut = true
 		if c.Node != nil {
 			r.endFrame(r.nodes[nodeKey{c.Flow, c.Node}], c.Error)
 			return
@@ -172,6 +181,7 @@ func (r *run) do(c Command) {
 			delete(r.flows, c.Flow) // another round gets a new one
 		}
 	case Kill:
+		r.cut = true
 		r.ladders[c.Ladder].cancel(c.Error)
 	case Call:
 		r.ready = append(r.ready, c)
@@ -191,23 +201,41 @@ func (r *run) do(c Command) {
 // dispatch starts the calls for which there is a slot. It reports whether there
 // are new commands to obey.
 func (r *run) dispatch() bool {
-	for r.head < len(r.ready) {
-		c := &r.ready[r.head]
-		if c.Flow.Abandons(c.Node) || c.Flow.itemCut(c.Node, c.Item) {
-			result := c.Flow.abandoned()
-			flow, node, item := c.Flow, c.Node, c.Item
-			r.pop()
-			r.progress.At(r.clock.Now())
-			r.progress.Called(flow, node, item, result)
+	if r.cut {
+		r.cut = false
+		if r.abandon() {
 			return true
 		}
+	}
+	for r.head < len(r.ready) {
 		if !r.slots.reserve() {
 			return false
 		}
-		r.call(*c)
+		r.call(r.ready[r.head])
 		r.pop()
 	}
 	return false
+}
+
+// abandon answers for the calls in the queue that must not begin any more: at
+// once, not when a slot would have been free for them.
+func (r *run) abandon() bool {
+	var gone []Command
+	kept := r.ready[:r.head]
+	for _, c := range r.ready[r.head:] {
+		if c.Flow.Abandons(c.Node) || c.Flow.itemCut(c.Node, c.Item) {
+			gone = append(gone, c)
+		} else {
+			kept = append(kept, c)
+		}
+	}
+	clear(r.ready[len(kept):])
+	r.ready = kept
+	for i := range gone {
+		c := &gone[i]
+		r.progress.Called(c.Flow, c.Node, c.Item, c.abandoned())
+	}
+	return len(gone) > 0
 }
 
 func (r *run) pop() {
@@ -222,22 +250,20 @@ func (r *run) call(c Command) {
 	path := c.Path()
 	ctx := r.ctx(c.Flow, c.Node)
 	level := c.Flow.ladder.Number()
-	r.emit(&event.Event{Type: event.NodeStarted, Workflow: c.Flow.plan.Name, Level: level, Node: path, Plugin: c.Node.Primary.Plugin})
+	if c.From == 0 { // else it has begun as a sub-workflow
+		r.emit(&event.Event{Type: event.NodeStarted, Workflow: c.Flow.plan.Name, Level: level, Node: path, Plugin: c.Node.Primary.Plugin})
+	}
 	t := &ticket{slots: r.slots, reserved: true}
 	req := &call.Request{
 		Root: r.start.Plan, Plan: c.Flow.plan, Node: c.Node,
 		Scope: c.Flow.Scope(c.Node, c.Item), Input: c.Flow.Input(c.Node, c.Item), Item: c.Item >= 0,
 		RunID: r.start.ID, Path: path, Key: c.Flow.Key(c.Node, c.Item), Level: level,
 		FirstAttempt: c.Flow.Attempts(c.Node, c.Item) + 1, From: c.From,
-		Slot: t, Emit: r.emit,
-	}
-	if c.Prior != nil {
-		req.FirstAttempt, req.Prior = 1, c.Prior
+		Prior: c.Prior, Slot: t, Emit: r.emit,
 	}
 	go func() {
 		result := r.local.Caller.Call(ctx, req)
-		t.Release()
-		r.answer(message{kind: Call, flow: c.Flow, node: c.Node, item: c.Item, result: result})
+		r.answer(message{kind: Call, flow: c.Flow, node: c.Node, item: c.Item, result: result, ticket: t})
 	}()
 }
 
@@ -250,14 +276,7 @@ func (r *run) answer(m message) {
 }
 
 func (r *run) pause(c Command) {
-	random := r.local.Rand
-	if random == nil {
-		random = rand.Float64
-	}
-	wait := c.Flow.plan.Run.Retry.Delay(c.Round-1, c.Flow.lastPause, random())
-	if hint, limit := c.Error.RetryAfter(), c.Flow.plan.Run.Retry.RetryAfter; hint > 0 && limit > 0 {
-		wait = min(hint, limit)
-	}
+	wait := r.local.Caller.Wait(&c.Flow.plan.Run.Retry, c.Round, c.Flow.lastPause, c.Error, c.Flow.ladder.keys)
 	c.Flow.lastPause = wait
 	r.emit(&event.Event{Type: event.NodeRetrying, Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(),
 		Attempt: c.Round + 1, RetryInMS: float64(wait) / 1e6, Error: c.Error, Reason: "the whole run"})

@@ -93,12 +93,9 @@ func (p *Progress) Paused(f *Flow) {
 	p.settle()
 }
 
-// ErrDeadline is the cause with which a deadline of a run, a sub-workflow or a
-// whole node cuts what is in flight.
-var ErrDeadline = errors.New("deadline passed")
-
 // Expire tells that the deadline of a ladder has passed. It may come late: an
-// ended ladder ignores it.
+// ended ladder ignores it. A ladder that was opened again has a new deadline;
+// telling that of an earlier Open is the caller's mistake.
 func (p *Progress) Expire(l *Ladder) {
 	l.kill(&event.Error{Class: event.Transient, Code: "deadline",
 		Message: "the deadline of " + l.limit() + " of workflow " + quote(l.plan.Name) + " passed", OutcomeUnknown: true}, event.Failed)

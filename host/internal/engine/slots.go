@@ -18,7 +18,7 @@ type slots struct {
 }
 
 func newSlots(n int) *slots {
-	return &slots{sem: semaphore.NewWeighted(int64(n)), wake: make(chan struct{}, 1)}
+	return &slots{sem: semaphore.NewWeighted(int64(max(n, 1))), wake: make(chan struct{}, 1)}
 }
 
 // reserve takes a slot if one is free and nobody who came back from a wait
@@ -33,40 +33,70 @@ func (s *slots) leave() {
 	}
 }
 
-// ticket is one node's way through the slots: a resilience.Gate whose first
-// Enter uses the slot that the loop reserved. Hedges enter side by side.
+// ticket is one node's way through the slots: a resilience.TryGate that keeps
+// one slot reserved from the loop's reservation until Release, for whichever
+// attempt comes next. So a node whose first answerer failed goes on to its
+// fallback in the slot it has, and a node that has ended gives its slot back
+// with its outcome, not before: else the loop might start another node while
+// the failure that forbids it is on its way. Who waits calls Release first.
 type ticket struct {
 	slots    *slots
 	mu       sync.Mutex
 	reserved bool
+	inside   int // calls in flight: one, and the hedges beside it
 }
 
-// Enter takes a slot, or the reserved one.
+// Enter takes the reserved slot, or waits for one.
 func (t *ticket) Enter(ctx context.Context) error {
-	if t.takeReserved() {
+	t.mu.Lock()
+	had := t.reserved
+	t.reserved = false
+	if had {
+		t.inside++
+	}
+	t.mu.Unlock()
+	if had {
 		return nil
 	}
-	if err := t.slots.sem.Acquire(ctx, 1); err != nil {
+	if t.slots.sem.Acquire(ctx, 1) != nil {
 		return context.Cause(ctx)
 	}
+	t.mu.Lock()
+	t.inside++
+	t.mu.Unlock()
 	return nil
 }
 
-// Leave gives the slot back.
-func (t *ticket) Leave() { t.slots.leave() }
+// TryEnter takes a slot if one is free now; the reserved one is not for hedges.
+func (t *ticket) TryEnter() bool {
+	if !t.slots.reserve() {
+		return false
+	}
+	t.mu.Lock()
+	t.inside++
+	t.mu.Unlock()
+	return true
+}
 
-// Release gives back a reservation that was not used, or that would be held
-// through a wait.
-func (t *ticket) Release() {
-	if t.takeReserved() {
+// Leave keeps the slot of the last call in flight as the reserved one.
+func (t *ticket) Leave() {
+	t.mu.Lock()
+	t.inside--
+	keep := t.inside == 0 && !t.reserved
+	t.reserved = t.reserved || keep
+	t.mu.Unlock()
+	if !keep {
 		t.slots.leave()
 	}
 }
 
-func (t *ticket) takeReserved() bool {
+// Release gives the reserved slot back, if there is one.
+func (t *ticket) Release() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	had := t.reserved
 	t.reserved = false
-	return had
+	t.mu.Unlock()
+	if had {
+		t.slots.leave()
+	}
 }

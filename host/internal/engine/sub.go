@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"wasmhost/host/event"
+	"wasmhost/host/internal/call"
 	"wasmhost/host/workflow"
 )
 
@@ -12,91 +13,102 @@ import (
 
 // startSub starts a sub-workflow, or goes on with one of an earlier round.
 func (f *Flow) startSub(n *workflow.Node, item int) {
-	input := f.Input(n, item)
-	if n.Primary.With != nil {
+	f.p.put(Command{Kind: Started, Ladder: f.ladder, Flow: f, Node: n, Item: item})
+	var input event.Value
+	if n.Primary.With == nil {
+		input = f.Input(n, item)
+	} else {
 		v, err := n.Primary.With.Render(f.p.ctx, f.Scope(n, item))
 		if err != nil {
-			f.called(n, item, failed(n, err))
+			f.subFailed(n, item, failed(n, err))
 			return
 		}
 		input = v
 	}
-	if item < 0 {
-		f.p.put(Command{Kind: Started, Ladder: f.ladder, Flow: f, Node: n, Item: -1})
-	}
-	s := &f.nodes[n.Index]
-	if item < 0 && s.child != nil && s.child.ended && bytes.Equal(s.child.input.JSON(), input.JSON()) {
-		s.child.again()
+	at := f.child(n, item)
+	if old := *at; old != nil && old.ended && bytes.Equal(old.input.JSON(), input.JSON()) {
+		old.again()
 		return
 	}
-	l := &Ladder{p: f.p, plan: n.Sub, input: input, parent: f, node: n.Index, item: item,
-		prefix: f.path(n, item) + "/", scope: f.ladder.scope}
+	*at = &Ladder{p: f.p, plan: n.Sub, input: input, parent: f, node: n.Index, item: item, number: f.ladder.number,
+		prefix: f.path(n, item) + "/", keys: f.Key(n, item) + "/"}
+	(*at).begin()
+}
+
+// child is where the ladder of a node or an item is kept.
+func (f *Flow) child(n *workflow.Node, item int) **Ladder {
+	s := &f.nodes[n.Index]
 	if item < 0 {
-		s.child = l
-	} else {
-		if s.items.children == nil {
-			s.items.children = make([]*Ladder, len(s.items.values))
-		}
-		if old := s.items.children[item]; old != nil && old.ended && bytes.Equal(old.input.JSON(), input.JSON()) {
-			old.again()
-			return
-		}
-		s.items.children[item] = l
+		return &s.child
 	}
-	l.begin()
+	if s.items.children == nil {
+		s.items.children = make([]*Ladder, len(s.items.values))
+	}
+	return &s.items.children[item]
 }
 
 // subEnded takes the end of a sub-workflow.
 func (f *Flow) subEnded(l *Ladder) {
 	n := l.Node()
 	level := l.Level()
-	r := &event.NodeResult{Status: level.Status, Output: level.Output, Run: &level, AnsweredBy: "primary", DurationMS: level.DurationMS}
-	r.Attempts = l.newAttempts()
-	if !r.Kept() {
-		r.AnsweredBy = ""
-	}
-	switch level.Status {
-	case event.Refused, event.Failed:
+	r := &event.NodeResult{Status: level.Status, Output: level.Output, Run: &level, DurationMS: level.DurationMS, Attempts: l.newAttempts()}
+	switch {
+	case level.Status == event.Cancelled:
 		e := *level.Error
-		e.Node = f.path(n, l.item)
+		e.Node = ""
+		r.Output, r.Reason, r.Error = event.Null, e.Message, &e
+		f.called(n, l.item, r)
+	case !r.Kept():
+		e := *level.Error
+		e.Node = ""
 		e.Message = "sub-workflow " + quote(l.plan.Name) + ": " + e.Message
 		if level.Error.Node != "" {
 			e.Message = "sub-workflow " + quote(l.plan.Name) + ": node " + quote(level.Error.Node) + ": " + level.Error.Message
 		}
-		r.Status, r.Error = event.Failed, &e
-		if len(n.Fallbacks) > 0 && !f.Abandons(n) {
-			r.Errors = append(r.Errors, &e)
-			f.p.put(Command{Kind: Call, Ladder: f.ladder, Flow: f, Node: n, Item: l.item, From: 1, Prior: r})
-			return
-		}
-	case event.Cancelled:
-		r.Reason = level.Error.Message
+		r.Status, r.Output, r.Error = event.Failed, event.Null, &e
+		f.subFailed(n, l.item, r)
 	default:
 		if n.Output != nil && n.ForEach == nil {
 			if err := n.Output.Check(r.Output); err != nil {
-				r.Status, r.Output, r.AnsweredBy = event.Failed, event.Null, ""
+				r.Status, r.Output = event.Failed, event.Null
 				r.Error = &event.Error{Class: event.Permanent, Code: "invalid_output", Message: "the output of workflow " + quote(l.plan.Name) + ": " + err.Error()}
+				f.subFailed(n, l.item, r)
+				return
 			}
 		}
+		r.AnsweredBy = "primary"
+		f.called(n, l.item, r)
 	}
-	f.called(n, l.item, r)
 }
 
-// cutSubs ends the sub-workflows of the nodes that match.
-func (f *Flow) cutSubs(match func(*workflow.Node) bool, why *event.Error) {
-	for i := range f.nodes {
-		n, s := &f.plan.Nodes[i], &f.nodes[i]
-		if n.Kind != workflow.WorkflowNode || !s.running || !match(n) {
-			continue
-		}
-		if s.child != nil {
-			s.child.cut(why)
-		}
-		if s.items != nil {
-			for _, c := range s.items.children {
-				if c != nil {
-					c.cut(why)
-				}
+// subFailed asks the node's fallbacks for what its sub-workflow could not give.
+func (f *Flow) subFailed(n *workflow.Node, item int, r *event.NodeResult) {
+	if r.Error.Node == "" {
+		r.Error.Node = f.path(n, item)
+	}
+	// As with plugins: what may have been done must not be done by another.
+	if len(n.Fallbacks) == 0 || r.Error.Code == call.OutcomeUnknown || f.Abandons(n) || f.itemCut(n, item) {
+		f.called(n, item, r)
+		return
+	}
+	r.Errors = append(r.Errors, r.Error)
+	f.tally(n, item).inside = r.Attempts
+	f.p.put(Command{Kind: Call, Ladder: f.ladder, Flow: f, Node: n, Item: item, From: 1, Prior: r})
+}
+
+// cutSubs ends the sub-workflows of a node.
+func (f *Flow) cutSubs(n *workflow.Node, why *event.Error) {
+	s := &f.nodes[n.Index]
+	if n.Kind != workflow.WorkflowNode || !s.running {
+		return
+	}
+	if s.child != nil {
+		s.child.cut(why)
+	}
+	if s.items != nil {
+		for _, c := range s.items.children {
+			if c != nil {
+				c.cut(why)
 			}
 		}
 	}

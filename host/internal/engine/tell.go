@@ -5,7 +5,7 @@ import "wasmhost/host/event"
 // tell turns what Progress tells into events.
 func (r *run) tell(c Command) {
 	if c.Kind == Level {
-		r.emit(&event.Event{Type: event.FallbackUsed, Workflow: c.Ladder.plan.Name, Level: c.Ladder.Number(), Error: c.Error})
+		r.emit(&event.Event{Type: event.FallbackUsed, Workflow: c.Ladder.plan.Name, Level: c.Ladder.Number(), Node: c.Ladder.Path(), Error: c.Error})
 		return
 	}
 	e := &event.Event{Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(), Node: c.Path(), Plugin: c.Node.Primary.Plugin}
@@ -33,7 +33,7 @@ func (r *run) tell(c Command) {
 		e.Type = event.NodeSkipped
 	case event.Cancelled:
 		e.Type = event.NodeFailed
-		if res.Attempts == 0 {
+		if res.Error == nil { // it never began
 			e.Type = event.NodeSkipped
 		}
 	default:

@@ -37,13 +37,15 @@ func NewMonitor(caller *call.Caller, clock call.Clock) *Monitor {
 
 // Check runs the plan's checks side by side, each under its own timeout, and
 // returns when all have ended. A healthy result younger than the check's `every`
-// is used again; one that was not healthy never is.
+// is used again; one that was not healthy never is. When ctx ends, so do the
+// checks under way; such a report is not remembered.
 func (m *Monitor) Check(ctx context.Context, plan *workflow.Plan, runID string) *event.Report {
 	checks := make([]event.Check, len(plan.Health))
 	var wg sync.WaitGroup
 	for i := range plan.Health {
 		c := &plan.Health[i]
 		if recent, ok := m.recent(plan, c); ok {
+			recent.Critical = c.Critical
 			checks[i] = recent
 			continue
 		}
@@ -58,7 +60,9 @@ func (m *Monitor) Check(ctx context.Context, plan *workflow.Plan, runID string) 
 			r.OverallHealthy = false
 		}
 	}
-	m.remember(plan, r)
+	if ctx.Err() == nil { // what was cut short says nothing about health
+		m.remember(plan, r)
+	}
 	return r
 }
 
