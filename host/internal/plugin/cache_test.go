@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -144,5 +145,29 @@ func TestLoadsLeaveNothing(t *testing.T) {
 	}
 	if after := openDescriptors(t); after > descriptors {
 		t.Errorf("%d descriptors, %d before", after, descriptors)
+	}
+}
+
+// TestFailedLoadsLeaveNothing: what a refused plugin had opened is closed.
+func TestFailedLoadsLeaveNothing(t *testing.T) {
+	r := newTestRuntime(t, Config{})
+	before := openDescriptors(t)
+	for range 10 {
+		s := guest("probe")
+		s.Allow.FS = []Mount{{Path: t.TempDir(), At: "/a"}, {Path: "nowhere", At: "/b"}}
+		refusedBy(t, r, s, codeBadSpec, "nowhere cannot be shown")
+	}
+	if len(r.programs) != 0 || len(r.plugins) != 0 {
+		t.Error(r.programs, r.plugins)
+	}
+	if after := openDescriptors(t); after > before {
+		t.Errorf("%d descriptors, %d before", after, before)
+	}
+}
+
+// TestCompilerPanics: wazero's validator has some left; they are errors here.
+func TestCompilerPanics(t *testing.T) {
+	if _, err := compileOnce(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "the compiler failed on it") {
+		t.Error(err)
 	}
 }

@@ -114,6 +114,7 @@ func TestFailures(t *testing.T) {
 		{"exit", "\x4b", event.Transient, codeExit, `^exit code 75$`, true, false},
 		{"exit", "\x41", event.Permanent, codeExit, `^exit code 65$`, true, false},
 		{"exit", "\x01", event.Unknown, codeExit, `^exit code 1$`, false, false},
+		{"exit_as_timeout", "", event.Unknown, codeExit, `^exit code -268435457$`, false, false},
 		{"grow", "", event.System, codeMemory, `ran out of memory: it asked for more than 32 MiB \(limits.memory\) and gave up: unreachable in `, false, true},
 		{"alloc_flood", "", event.System, codeMemory, `a block of 65536 bytes does not fit into 32 MiB \(limits.memory\)`, false, true},
 		{"big_output", "", event.System, codeOutput, `the output has 9437184 bytes, and limits.output allows 8 MiB`, false, true},
@@ -149,6 +150,29 @@ func TestInputThatDoesNotFit(t *testing.T) {
 	e := fails(t, p, Call{Function: "echo", Input: make([]byte, 2<<20)})
 	if e.Code != codeInput || !strings.Contains(e.Message, "the input of 2097152 bytes does not fit into the plugin's memory of 1 MiB") {
 		t.Error(e)
+	}
+}
+
+func TestMemoryToStartWith(t *testing.T) {
+	p := load(t, guest("big_memory"))
+	if e := fails(t, p, Call{}); e.Code != codeMemory || e.Message != "the module needs 125 MiB of memory to start, and limits.memory allows 64 MiB" {
+		t.Error(e)
+	}
+	s := guest("big_memory")
+	s.Limits.Memory = 126 << 20
+	if a := succeeds(t, load(t, s), "run", "", ""); a.MemoryBytes != 125<<20 {
+		t.Error(a)
+	}
+}
+
+// TestTablesAreCapped: they are no part of the memory that is counted.
+func TestTablesAreCapped(t *testing.T) {
+	succeeds(t, load(t, guest("table")), "grow", "", "")
+}
+
+func TestSleepTakesItsTime(t *testing.T) {
+	if a := succeeds(t, load(t, guest("probe")), "nap", "", ""); a.Duration < 20*time.Millisecond {
+		t.Errorf("20 ms were over after %v", a.Duration)
 	}
 }
 

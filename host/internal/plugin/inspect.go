@@ -12,49 +12,64 @@ import (
 
 // Info is what there is to know about a plugin without calling it.
 type Info struct {
-	Name, Source string
-	Digest       string // "sha256:…"
-	Size         int64  // bytes of all modules
-	ABI          string
-	Manifest     bool // the source is an Extism manifest
+	Name   string `json:"name"`
+	Source string `json:"source"`
+	Digest string `json:"digest"` // "sha256:…"
+	Size   int64  `json:"size"`   // bytes of all modules
+	ABI    string `json:"abi"`
+	// Manifest is true when the source is an Extism manifest, and Modules are
+	// those it names, main last.
+	Manifest bool         `json:"manifest"`
+	Modules  []ModuleInfo `json:"modules"`
 	// Functions are the exports that can be called, sorted; Exports are all
 	// exported functions with their types.
-	Functions []string
-	Exports   map[string]string
-	Imports   []Import
-	// Languages and Tools made the module, as it says itself; Features of
+	Functions []string          `json:"functions"`
+	Exports   map[string]string `json:"exports"`
+	Imports   []Import          `json:"imports"`
+	// Languages and Tools made the main module, as it says itself; Features of
 	// WebAssembly that it uses.
-	Languages, Tools []Producer
-	Features         []string
+	Languages []Producer `json:"languages"`
+	Tools     []Producer `json:"tools"`
+	Features  []string   `json:"features"`
 	// MemoryMin and MemoryMax are in bytes, of the main module; MemoryMax is 0
 	// when only the limit bounds it.
-	MemoryMin, MemoryMax int64
-	Modules              []ModuleInfo
-	Description          *Description // nil: it has none
-	Limits               Limits       // those in force
+	MemoryMin   int64        `json:"memory_min"`
+	MemoryMax   int64        `json:"memory_max"`
+	Description *Description `json:"description"` // nil: it has none
+	Limits      Limits       `json:"limits"`      // those in force
 	// Granted is what the workflow allows and the plugin asks for; Asked is nil
 	// when it does not say.
-	Granted Permissions
-	Asked   *Asked
+	Granted Permissions `json:"granted"`
+	Asked   *Asked      `json:"asked"`
 	// Warnings are worth a person's attention; none keeps it from running.
-	Warnings []string
+	Warnings []string `json:"warnings"`
 }
 
 // Import is a function that the plugin takes from the host.
-type Import struct{ Module, Name string }
+type Import struct {
+	Module string `json:"module"`
+	Name   string `json:"name"`
+}
 
 // Producer is a language, compiler or library, with its version where known.
-type Producer struct{ Name, Version string }
+type Producer struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+}
 
-// ModuleInfo is one module of a manifest.
+// ModuleInfo is one module of a plugin.
 type ModuleInfo struct {
-	Name, Digest string
-	Size         int64
+	Name   string `json:"name"`
+	Digest string `json:"digest"`
+	Size   int64  `json:"size"`
 }
 
 // Permissions are what a plugin may do, in words.
 type Permissions struct {
-	HTTP, FS, Env, Secrets []string
+	HTTP    []string `json:"http"`
+	FS      []string `json:"fs"`
+	Env     []string `json:"env"`
+	Secrets []string `json:"secrets"`
 }
 
 // Inspect reads a plugin and says what it is. Nothing of it runs but its export

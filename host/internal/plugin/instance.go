@@ -20,14 +20,16 @@ import (
 // instance is a module, and those linked to it, with memory of its own. It
 // serves one call at a time.
 type instance struct {
-	plugin  *Plugin
-	main    api.Module
-	linked  map[string]api.Module // all modules by name, main too
-	memory  *memory
-	meter   meter
-	kernel  kernel
-	blocks  *blocks // the kernel, while it is one in Go
-	started bool
+	plugin *Plugin
+	main   api.Module
+	linked map[string]api.Module // all modules by name, main too
+	// functions are kept: asking a module for one allocates a stack for it.
+	functions map[string]api.Function
+	memory    *memory
+	meter     meter
+	kernel    kernel
+	blocks    *blocks // the kernel, while it is one in Go
+	started   bool
 	// spent is true when no other call may use it: it trapped, was stopped, or
 	// ended by itself.
 	spent bool
@@ -47,7 +49,7 @@ type instance struct {
 func newInstance(p *Plugin) *instance {
 	m := &memory{limit: p.limits.Memory}
 	b := newBlocks(m)
-	in := &instance{plugin: p, memory: m, blocks: b, kernel: b, vars: map[string][]byte{}, linked: map[string]api.Module{}}
+	in := &instance{plugin: p, memory: m, blocks: b, kernel: b, vars: map[string][]byte{}, linked: map[string]api.Module{}, functions: map[string]api.Function{}}
 	in.stdio.in = in
 	return in
 }
@@ -166,7 +168,12 @@ func (in *instance) run(ctx *callContext, e entry, input []byte) (rc int32, err 
 	if e.once {
 		in.spent = true
 	}
-	results, err := in.main.ExportedFunction(e.export).Call(ctx)
+	f := in.functions[e.export]
+	if f == nil {
+		f = in.main.ExportedFunction(e.export)
+		in.functions[e.export] = f
+	}
+	results, err := f.Call(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -133,6 +133,33 @@ func TestBadManifests(t *testing.T) {
 	refusedBy(t, r, Spec{Source: "builtin:m"}, codeBadModule, "cannot name the path")
 }
 
+// TestSmallManifestMemory: few pages are few pages, and no reason to fail.
+func TestSmallManifestMemory(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/m.json", `{"wasm":[{"path":"`+abs(t, guests+"/probe.wasm")+`"}],"memory":{"max_pages":4}}`)
+	p := load(t, Spec{Source: "m.json", Dir: dir})
+	succeeds(t, p, "echo", "x", "x")
+	if e := fails(t, p, Call{Function: "grow"}); e.Code != codeMemory || !strings.Contains(e.Message, "more than 256 KiB") {
+		t.Error(e)
+	}
+}
+
+// TestManifestHosts: they narrow, and a bad pattern matches nothing.
+func TestManifestHosts(t *testing.T) {
+	for hosts, ok := range map[string]bool{`["127.0.*"]`: true, `["*"]`: true, `["127.0.0.1"]`: true, `["[", "example.com"]`: false, `[]`: false} {
+		dir := t.TempDir()
+		write(t, dir+"/m.json", `{"wasm":[{"path":"`+abs(t, guests+"/probe.wasm")+`"}],"allowed_hosts":`+hosts+`}`)
+		p := load(t, Spec{Source: "m.json", Dir: dir, Allow: Allow{HTTP: []string{"http://127.0.0.1:1"}}})
+		want := codeHTTPFailed
+		if !ok {
+			want = codeDenied
+		}
+		if e := fails(t, p, Call{Function: "http", Input: []byte(`{"url":"http://127.0.0.1:1"}`)}); e.Code != want {
+			t.Errorf("%s: %v", hosts, e)
+		}
+	}
+}
+
 // TestManifestDigest: the version of a manifest changes with its modules.
 func TestManifestDigest(t *testing.T) {
 	dir := t.TempDir()

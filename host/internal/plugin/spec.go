@@ -47,16 +47,16 @@ const (
 
 // Limits bound one call; 0 means the default.
 type Limits struct {
-	Memory       int64 // bytes of all linear memories and blocks together; 64 MiB
-	Input        int64 // bytes; 8 MiB
-	Output       int64 // bytes; 8 MiB
-	Log          int64 // bytes of log text; 256 KiB
-	Vars         int64 // bytes of all vars, names included; 1 MiB
-	HTTPBytes    int64 // bytes of bodies, sent and received, decompressed; 16 MiB
-	HTTPRequests int   // 100
-	Files        int   // open at once, the folders that are shown included; 64
-	Steps        int64 // 0: as many as fit into the call's time
-	Instances    int   // at once, of this plugin; 16
+	Memory       int64 `json:"memory"`        // bytes of all linear memories and blocks together; 64 MiB
+	Input        int64 `json:"input"`         // bytes; 8 MiB
+	Output       int64 `json:"output"`        // bytes; 8 MiB
+	Log          int64 `json:"log"`           // bytes of log text; 256 KiB
+	Vars         int64 `json:"vars"`          // bytes of all vars, names included; 1 MiB
+	HTTPBytes    int64 `json:"http_bytes"`    // bytes of bodies, sent and received, decompressed; 16 MiB
+	HTTPRequests int   `json:"http_requests"` // 100
+	Files        int   `json:"files"`         // open at once, the folders that are shown included; 64
+	Steps        int64 `json:"steps"`         // 0: as many as fit into the call's time
+	Instances    int   `json:"instances"`     // at once, of this plugin; 16
 }
 
 // Allow is what a plugin may do; nothing by default.
