@@ -312,13 +312,30 @@ func (c *compiler) member(n *ast.MemberNode, soft bool) op {
 	} else {
 		base = c.op(n.Node)
 	}
-	m := &memberOp{base: base, optional: n.Optional, soft: soft, at: c.at(n.Property), text: n.Node.String()}
+	m := &memberOp{base: base, optional: n.Optional, soft: soft, at: c.at(n.Property), text: c.text(n)}
 	if key, ok := n.Property.(*ast.StringNode); ok {
 		m.key = key.Value
 	} else {
 		m.prop = c.op(n.Property)
 	}
 	return m
+}
+
+// text is the base of a member as it is written.
+func (c *compiler) text(n *ast.MemberNode) string {
+	first := n.Node
+	for {
+		m, ok := first.(*ast.MemberNode)
+		if !ok {
+			break
+		}
+		first = m.Node
+	}
+	from, to := c.at(first), c.at(n.Property)
+	if _, ok := first.(*ast.IdentifierNode); !ok || from >= to {
+		return n.Node.String()
+	}
+	return strings.TrimRight(c.source[from:to], " \t\r\n.?[\"'`")
 }
 
 // node is nodes.ID.field.

@@ -14,8 +14,9 @@ import (
 type reader struct {
 	*document
 	report  func(Finding)
-	anyHost bool // see Options.AllowAnyHost
-	guesses int  // names that were compared with unknown ones
+	anyHost bool     // see Options.AllowAnyHost
+	guesses int      // names that were compared with unknown ones
+	path    []string // of the value that is checked, for messages
 }
 
 // say reports something at a value.
@@ -40,9 +41,21 @@ func (r *reader) sayIn(v *item, offset, width int, code, hint, format string, ar
 }
 
 // check reads the whole document.
-func (r *reader) check() { r.table(fileShape, r.root, "") }
+func (r *reader) check() { r.table(fileShape, r.root) }
 
-func (r *reader) table(s *shape, t *item, path string) {
+// where is the path of the value that is checked: "nodes.a.needs[2]".
+func (r *reader) where() string {
+	return strings.ReplaceAll(strings.Join(r.path, "."), ".[", "[")
+}
+
+// at checks a value one step further down.
+func (r *reader) at(step string, t *typ, v *item) {
+	r.path = append(r.path, step)
+	r.value(t, v)
+	r.path = r.path[:len(r.path)-1]
+}
+
+func (r *reader) table(s *shape, t *item) {
 	for i := range t.entries {
 		e := &t.entries[i]
 		k, ok := s.byID[e.key]
@@ -50,7 +63,7 @@ func (r *reader) table(s *shape, t *item, path string) {
 			r.sayAt(e.at, e.end, "unknown_key", unknownKeyHint(s, e.key), "%s has no key %q", s.what, e.key)
 			continue
 		}
-		r.value(k.typ, e.item, joinPath(path, e.key))
+		r.at(e.key, k.typ, e.item)
 	}
 	for i := range s.keys {
 		if k := &s.keys[i]; k.required && t.find(k.name) == nil {
@@ -123,50 +136,62 @@ var homes = func() map[string]string {
 
 // value checks one value. What is right may still be refused later, by what it
 // means.
-func (r *reader) value(t *typ, v *item, path string) {
+func (r *reader) value(t *typ, v *item) {
 	if t.form == unionForm {
 		for _, alt := range t.alts {
 			if alt.takes(v) {
-				r.value(alt, v, path)
+				r.value(alt, v)
 				return
 			}
 		}
-		r.wrongType(t, v, path)
+		r.wrongType(t, v)
 		return
 	}
 	if !t.takes(v) {
-		r.wrongType(t, v, path)
+		r.wrongType(t, v)
 		return
 	}
 	switch t.form {
 	case stringForm:
-		r.str(t, v, path)
+		r.str(t, v)
 	case integerForm, numberForm:
-		r.number(t, v, path)
+		r.number(t, v)
 	case listForm:
 		for i, e := range v.items {
-			r.value(t.elem, e, fmt.Sprintf("%s[%d]", path, i))
+			r.at(indexStep(i), t.elem, e)
 		}
 	case tableForm:
-		r.table(t.shape, v, path)
+		r.table(t.shape, v)
 	case tablesForm:
 		for i, e := range v.items {
+			r.path = append(r.path, indexStep(i))
 			if e.kind != tableKind {
-				r.say(e, "wrong_type", "", "%s must be a table, it is %s", fmt.Sprintf("%s[%d]", path, i), e.kind)
-				continue
+				r.say(e, "wrong_type", "", "%s must be a table, it is %s", r.where(), e.kind)
+			} else {
+				r.table(t.shape, e)
 			}
-			r.table(t.shape, e, fmt.Sprintf("%s[%d]", path, i))
+			r.path = r.path[:len(r.path)-1]
 		}
 	case mapForm:
 		for i := range v.entries {
 			e := &v.entries[i]
-			if p := checkName(e.key); p != nil && path != "config" && !strings.HasSuffix(path, ".config") {
+			if p := checkName(e.key); p != nil && r.path[len(r.path)-1] != "config" {
 				r.sayAt(e.at, e.end, p.code, p.hint, "%s", p.message)
 			}
-			r.value(t.elem, e.item, joinPath(path, e.key))
+			r.at(e.key, t.elem, e.item)
 		}
 	}
 }
+
+// indexStep is an index in a path; the first few are made once.
+func indexStep(i int) string {
+	if i < len(steps) {
+		return steps[i]
+	}
+	return fmt.Sprintf("[%d]", i)
+}
+
+var steps = [...]string{"[0]", "[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[7]"}
 
 // takes reports whether a value has the TOML type that t is written in.
 func (t *typ) takes(v *item) bool {
@@ -193,7 +218,8 @@ func (t *typ) takes(v *item) bool {
 	return true
 }
 
-func (r *reader) wrongType(t *typ, v *item, path string) {
+func (r *reader) wrongType(t *typ, v *item) {
+	path := r.where()
 	hint := ""
 	switch {
 	case t.form == stringForm && (v.kind == integerKind || v.kind == floatKind):
@@ -228,21 +254,21 @@ func (r *reader) wrongType(t *typ, v *item, path string) {
 	r.say(v, "wrong_type", hint, "%s must be %s, it is %s", path, t.what, what)
 }
 
-func (r *reader) str(t *typ, v *item, path string) {
+func (r *reader) str(t *typ, v *item) {
 	switch {
 	case t.enum != nil:
 		if !slices.Contains(t.enum, v.text) {
 			hint := didYouMean(v.text, slices.Values(t.enum))
-			r.say(v, "bad_value", hint, "%s must be %s, it is %q", path, t.what, v.text)
+			r.say(v, "bad_value", hint, "%s must be %s, it is %q", r.where(), t.what, v.text)
 		}
 	case t.ref != "":
 		r.reference(t.ref, v)
 	case t.check != nil:
 		if p := t.check(v.text); p != nil && !(p.anyHost && r.anyHost) {
 			if p.width > 0 {
-				r.sayIn(v, p.at, p.width, p.code, p.hint, "%s: %s", path, p.message)
+				r.sayIn(v, p.at, p.width, p.code, p.hint, "%s: %s", r.where(), p.message)
 			} else {
-				r.say(v, p.code, p.hint, "%s: %s", path, p.message)
+				r.say(v, p.code, p.hint, "%s: %s", r.where(), p.message)
 			}
 		}
 	}
@@ -286,10 +312,10 @@ func otherTable(root *item, not, name string) string {
 	return ""
 }
 
-func (r *reader) number(t *typ, v *item, path string) {
+func (r *reader) number(t *typ, v *item) {
 	n, ok := v.number()
 	if !ok {
-		r.say(v, "bad_number", "", "%s: the number %s is too large", path, v.text)
+		r.say(v, "bad_number", "", "%s: the number %s is too large", r.where(), v.text)
 		return
 	}
 	if math.IsNaN(n) || n < t.min || n > t.max || t.above && n == t.min {
@@ -306,7 +332,7 @@ func (r *reader) number(t *typ, v *item, path string) {
 		default:
 			limits = "smaller"
 		}
-		r.say(v, "bad_number", "", "%s must be %s, it is %s", path, limits, v.text)
+		r.say(v, "bad_number", "", "%s must be %s, it is %s", r.where(), limits, v.text)
 	}
 }
 

@@ -24,9 +24,9 @@ type syntax struct {
 	*document
 	report func(Finding)
 	parser unstable.Parser
-	base   uint32 // offset of the parser's text in the file
-	table  *item  // where keys go
-	path   string // of table, for messages
+	base   uint32   // offset of the parser's text in the file
+	table  *item    // where keys go
+	path   []string // of table, for messages
 }
 
 // parse reads the text of a file. It always returns a document; what is wrong
@@ -179,7 +179,7 @@ func (s *syntax) brokenHeader(at uint32) {
 	m := headerStart.FindStringSubmatchIndex(s.text[at:])
 	if m == nil {
 		s.lostHeader = true
-		s.table, s.path = &item{kind: tableKind, flavor: explicit}, ""
+		s.table, s.path = &item{kind: tableKind, flavor: explicit}, nil
 		return
 	}
 	var parts []entry
@@ -205,14 +205,15 @@ func (s *syntax) expression(n *unstable.Node) uint32 {
 		s.header(parts, n.Kind == unstable.ArrayTable)
 		return s.nextLine(parts[len(parts)-1].end)
 	default:
-		s.keyValue(s.table, s.path, parts, n)
+		s.keyValue(s.table, parts, n)
 		return s.base + n.Raw.Offset + n.Raw.Length
 	}
 }
 
 // header opens the table that [a.b] or [[a.b]] names.
 func (s *syntax) header(parts []entry, array bool) {
-	t, path := s.root, ""
+	t := s.root
+	s.path = s.path[:0]
 	last := len(parts) - 1
 	at, end := parts[0].at, parts[last].end
 	for at > 0 && s.text[at-1] != '\n' && s.text[at] != '[' {
@@ -229,7 +230,7 @@ func (s *syntax) header(parts []entry, array bool) {
 	}
 	for i := range parts {
 		p := &parts[i]
-		path = joinPath(path, p.key)
+		s.path = append(s.path, p.key)
 		e := t.find(p.key)
 		if i < last {
 			if e == nil {
@@ -243,8 +244,8 @@ func (s *syntax) header(parts []entry, array bool) {
 				next = next.items[len(next.items)-1]
 			}
 			if next.kind != tableKind || next.flavor == inline {
-				s.clash(p, e, path, "is not a table that can be added to")
-				s.table, s.path = &item{kind: tableKind, flavor: explicit}, path
+				s.clash(p, e, "is not a table that can be added to")
+				s.table = &item{kind: tableKind, flavor: explicit}
 				return
 			}
 			t = next
@@ -265,21 +266,23 @@ func (s *syntax) header(parts []entry, array bool) {
 			fresh.flavor, fresh.at, fresh.end = explicit, at, end
 			e.at, e.end = p.at, p.end
 		default:
-			s.clash(p, e, path, "is defined already")
+			s.clash(p, e, "is defined already")
 			if e.item.kind == tableKind && !array {
 				fresh = e.item // what follows is checked all the same
 			}
 		}
-		s.table, s.path = fresh, path
+		s.table = fresh
 	}
 }
 
 // keyValue adds a.b = value to t.
-func (s *syntax) keyValue(t *item, path string, parts []entry, n *unstable.Node) {
+func (s *syntax) keyValue(t *item, parts []entry, n *unstable.Node) {
+	depth := len(s.path)
+	defer func() { s.path = s.path[:depth] }()
 	last := len(parts) - 1
 	for i := range parts[:last] {
 		p := &parts[i]
-		path = joinPath(path, p.key)
+		s.path = append(s.path, p.key)
 		e := t.find(p.key)
 		if e == nil {
 			p.item = &item{kind: tableKind, flavor: dotted, at: p.at, end: p.end}
@@ -288,14 +291,14 @@ func (s *syntax) keyValue(t *item, path string, parts []entry, n *unstable.Node)
 			continue
 		}
 		if e.item.kind != tableKind || e.item.flavor != dotted {
-			s.clash(p, e, path, "is defined already; a dotted key cannot add to it")
+			s.clash(p, e, "is defined already; a dotted key cannot add to it")
 			return
 		}
 		t = e.item
 	}
 	p := parts[last]
-	path = joinPath(path, p.key)
-	p.item = s.value(n.Value(), s.valueStart(p.end), path)
+	s.path = append(s.path, p.key)
+	p.item = s.value(n.Value(), s.valueStart(p.end))
 	if end := s.base + n.Raw.Offset + n.Raw.Length; n.Raw.Length > 0 {
 		for end > p.item.at && (s.text[end-1] == ' ' || s.text[end-1] == '\t') {
 			end--
@@ -303,15 +306,16 @@ func (s *syntax) keyValue(t *item, path string, parts []entry, n *unstable.Node)
 		p.item.end = end
 	}
 	if e := t.find(p.key); e != nil {
-		s.clash(&p, e, path, "is given already")
+		s.clash(&p, e, "is given already")
 		return
 	}
 	t.add(p)
 }
 
-func (s *syntax) clash(p, earlier *entry, path, what string) {
+// clash reports the key at the end of the present path.
+func (s *syntax) clash(p, earlier *entry, what string) {
 	line, _ := s.place(earlier.at)
-	s.say(p.at, p.end, "duplicate_key", fmt.Sprintf("%s %s, in line %d", path, what, line), "")
+	s.say(p.at, p.end, "duplicate_key", fmt.Sprintf("%s %s, in line %d", strings.Join(s.path, "."), what, line), "")
 }
 
 // valueStart skips from the end of a key over "=" to its value.
@@ -323,7 +327,7 @@ func (s *syntax) valueStart(at uint32) uint32 {
 }
 
 // value turns a node into an item. at is used where the parser gives no place.
-func (s *syntax) value(n *unstable.Node, at uint32, path string) *item {
+func (s *syntax) value(n *unstable.Node, at uint32) *item {
 	v := &item{at: at, end: at + 1}
 	if n.Raw.Length > 0 {
 		v.at = s.base + n.Raw.Offset
@@ -343,7 +347,7 @@ func (s *syntax) value(n *unstable.Node, at uint32, path string) *item {
 	case unstable.Array:
 		v.kind, v.flavor = arrayKind, inline
 		for it := n.Children(); it.Next(); {
-			v.items = append(v.items, s.value(it.Node(), at, path))
+			v.items = append(v.items, s.value(it.Node(), at))
 		}
 		if n := len(v.items); n > 0 {
 			v.end = s.closed(v.items[n-1].end)
@@ -358,7 +362,7 @@ func (s *syntax) value(n *unstable.Node, at uint32, path string) *item {
 				at := s.base + k.Raw.Offset
 				parts = append(parts, entry{key: string(k.Data), at: at, end: at + k.Raw.Length})
 			}
-			s.keyValue(v, path, parts, kv)
+			s.keyValue(v, parts, kv)
 		}
 		closeInline(v)
 		if n := len(v.entries); n > 0 {
@@ -395,13 +399,6 @@ func closeInline(t *item) {
 			closeInline(v)
 		}
 	}
-}
-
-func joinPath(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
 }
 
 // width is how many characters of one line the bytes [at, end) cover.
