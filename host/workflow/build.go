@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/expr-lang/expr/checker/nature"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"wasmhost/host/event"
@@ -36,13 +37,17 @@ type builder struct {
 	used       map[string]bool    // plugins that something calls
 	breakerUse map[string][]*Policy
 
-	cyclic   bool           // the nodes form a circle somewhere
-	ids      map[string]int // node → place in plan.Nodes
-	entries  []*entry       // of plan.Nodes
-	bases    map[string]*resolved
-	queries  []upstreamQuery
-	tooLong  map[string]*tooLong
-	longKeys []string
+	cyclic  bool           // the nodes form a circle somewhere
+	ids     map[string]int // node → place in plan.Nodes
+	entries []*entry       // of plan.Nodes
+	bases   map[string]*resolved
+	queries []upstreamQuery
+	types   map[int]nature.Nature // of nodes, as far as something is known
+	words   *vocabulary
+
+	inputNature *nature.Nature
+	tooLong     map[string]*tooLong
+	longKeys    []string
 }
 
 // all are the entries of a table; of nil there are none.

@@ -19,11 +19,12 @@ import (
 
 // names is what an expression may refer to where it stands.
 type names struct {
-	// node returns the place of a node in the plan and the type of its output,
-	// or why it cannot be named here. at is the byte of the expression where the
-	// id stands.
-	node  func(id string, at int) (index int, output nature.Nature, err *exprError)
+	// node returns the place of a node in the plan and its type (an object of
+	// output, error and status), or why it cannot be named here. at is the byte
+	// of the expression where the id stands.
+	node  func(id string, at int) (index int, t nature.Nature, err *exprError)
 	ids   func() iter.Seq[string] // node ids, for hints
+	words *vocabulary
 	input nature.Nature
 	item  nature.Nature
 	// inItem is true where item and index exist; where they do not, noItem says
@@ -66,6 +67,9 @@ func compile(source string, n *names) (op, nature.Nature, []*exprError) {
 	c.config.Env = nature.NatureOf(map[string]any{}) // IsOverridden asks it
 	if strings.TrimSpace(source) == "" {
 		return nil, nature.Nature{}, []*exprError{{width: len(source), code: "bad_expression", message: "the expression is empty"}}
+	}
+	if root, t, ok := c.path(); ok {
+		return root, t, nil
 	}
 	tree, err := parser.ParseWithConfig(source, &c.config)
 	if err != nil {
@@ -340,7 +344,7 @@ func (c *compiler) text(n *ast.MemberNode) string {
 
 // node is nodes.ID.field.
 func (c *compiler) node(at ast.Node, id, field string) op {
-	index, output, err := c.names.node(id, c.at(at))
+	index, t, err := c.names.node(id, c.at(at))
 	if err != nil {
 		e := *err
 		e.at, e.width = c.at(at), len(id)
@@ -350,7 +354,7 @@ func (c *compiler) node(at ast.Node, id, field string) op {
 	if c.nodes == nil {
 		c.nodes = map[string]nature.Nature{}
 	}
-	c.nodes[id] = object(map[string]nature.Nature{"output": output, "error": errorNature, "status": stringNature}, true)
+	c.nodes[id] = t
 	if field == "output" {
 		return &nodeOutputOp{index: index, id: id}
 	}
@@ -401,10 +405,88 @@ func (c *compiler) loop(n *ast.BuiltinNode) op {
 	return o
 }
 
+// path compiles what most expressions are, a path such as nodes.a.output.text,
+// without the parser and the checker. false: it is something else, or something
+// is wrong with it, which they say better.
+func (c *compiler) path() (op, nature.Nature, bool) {
+	var root ast.Node
+	var keys []string
+	for at := 0; ; {
+		end := at
+		for end < len(c.source) && (c.source[end] == '_' || c.source[end]|0x20 >= 'a' && c.source[end]|0x20 <= 'z' || end > at && c.source[end] >= '0' && c.source[end] <= '9') {
+			end++
+		}
+		name := c.source[at:end]
+		if name == "" || root == nil && !slices.Contains(rootNames, name) {
+			return nil, nature.Nature{}, false
+		}
+		here := file.Location{From: at, To: end}
+		if root == nil {
+			root = &ast.IdentifierNode{Value: name}
+		} else {
+			property := &ast.StringNode{Value: name}
+			property.SetLocation(here)
+			root = &ast.MemberNode{Node: root, Property: property}
+		}
+		root.SetLocation(here)
+		keys = append(keys, name)
+		if end == len(c.source) {
+			break
+		}
+		if c.source[end] != '.' {
+			return nil, nature.Nature{}, false
+		}
+		at = end + 1
+	}
+	compiled := c.op(root)
+	t, ok := c.pathType(keys)
+	if len(c.errs) > 0 || !ok {
+		c.errs = nil
+		return nil, nature.Nature{}, false
+	}
+	return compiled, t, true
+}
+
+// pathType is the type of a path; false where the checker would object.
+func (c *compiler) pathType(keys []string) (t nature.Nature, ok bool) {
+	switch keys[0] {
+	case "input":
+		t = c.names.input
+	case "item":
+		t = c.names.item
+	case "index":
+		t = integerNature
+	case "run":
+		t = c.names.words.run
+	default:
+		if len(keys) < 2 {
+			return t, false
+		}
+		if t, ok = c.nodes[keys[1]]; !ok {
+			return t, false
+		}
+		keys = keys[1:]
+	}
+	for _, key := range keys[1:] {
+		if t.Type == nil && !t.Nil {
+			return t, true
+		}
+		if t.TypeData == nil || t.Fields == nil || t.Type != objectType {
+			return t, false
+		}
+		field, ok := t.Fields[key]
+		if !ok && t.Strict {
+			return t, false
+		}
+		t = field
+	}
+	return t, true
+}
+
 // check runs the type checker and returns the type of the whole.
 func (c *compiler) check(tree *parser.Tree) (nature.Nature, *exprError) {
 	fields := map[string]nature.Nature{
-		"input": c.names.input, "run": runNature, "null": {Nil: true}, "nodes": object(c.nodes, true),
+		"input": c.names.input, "run": c.names.words.run, "null": {Nil: true}, "nodes": object(c.nodes, true),
 	}
 	if c.names.inItem {
 		fields["item"], fields["index"] = c.names.item, integerNature

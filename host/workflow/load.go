@@ -154,6 +154,7 @@ func (l *loader) read(file string, text []byte, stack []step) *Plan {
 		broken:     map[string]bool{},
 		schemas:    map[string]*Schema{},
 		hash:       sha256.New(),
+		words:      newVocabulary(),
 	}
 	b.hash.Write(text)
 	b.plan = &Plan{File: file, Dir: b.dir}

@@ -28,10 +28,11 @@ func NewExpr(source string, node func(id string) (int, bool)) (*Expr, error) {
 }
 
 func madeNames(node func(id string) (int, bool)) *names {
-	return &names{inItem: true, node: func(id string, _ int) (int, nature.Nature, *exprError) {
+	words := newVocabulary()
+	return &names{words: words, inItem: true, node: func(id string, _ int) (int, nature.Nature, *exprError) {
 		if node != nil {
 			if i, ok := node(id); ok {
-				return i, nature.Nature{}, nil
+				return i, words.anyNode, nil
 			}
 		}
 		return 0, nature.Nature{}, &exprError{code: "unknown_node", message: fmt.Sprintf("there is no node %q", id)}

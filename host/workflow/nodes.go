@@ -240,6 +240,23 @@ func (b *builder) accepts(a *Answerer, v *item) {
 	b.fits(v, m.inputs[a.Function], value, fmt.Sprintf("plugin %s does not take this", a.Plugin))
 }
 
+// nodeType is what expressions see of a node. Nodes of whose output nothing is
+// known have one type together.
+func (b *builder) nodeType(n *Node) nature.Nature {
+	if t, ok := b.types[n.Index]; ok {
+		return t
+	}
+	output := b.outputType(n)
+	if output.Type == nil {
+		return b.words.anyNode
+	}
+	if b.types == nil {
+		b.types = map[int]nature.Nature{}
+	}
+	b.types[n.Index] = b.words.node(output)
+	return b.types[n.Index]
+}
+
 // outputType is what is known of a node's output.
 func (b *builder) outputType(n *Node) nature.Nature {
 	t := n.Output.nature()
@@ -263,6 +280,15 @@ func (b *builder) output(t *item) {
 	b.plan.Output = s.template(t.get("value"))
 }
 
+// inputType is what is known of the workflow's input.
+func (b *builder) inputType() nature.Nature {
+	if b.inputNature == nil {
+		t := b.plan.Input.Schema.nature()
+		b.inputNature = &t
+	}
+	return *b.inputNature
+}
+
 // site is where expressions stand: which node carries them decides what they
 // may name.
 type site struct {
@@ -276,7 +302,8 @@ type site struct {
 func (s *site) names(v *item, base *int) *names {
 	b := s.b
 	return &names{
-		input:  b.plan.Input.Schema.nature(),
+		words:  b.words,
+		input:  b.inputType(),
 		item:   s.item,
 		inItem: s.inItem,
 		ids:    b.root.table("nodes").keys,
@@ -312,7 +339,7 @@ func (s *site) find(id string, v *item, at int) (int, nature.Nature, *exprError)
 	if s.node < len(b.plan.Nodes) && !b.cyclic {
 		b.upstream(s.node, i, v, at)
 	}
-	return i, b.outputType(&b.plan.Nodes[i]), nil
+	return i, b.nodeType(&b.plan.Nodes[i]), nil
 }
 
 // origin is where byte offset of a string's value stands.

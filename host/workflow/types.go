@@ -19,13 +19,33 @@ var (
 	integerNature = nature.NatureOf(0)
 	numberNature  = nature.NatureOf(0.0)
 	listNature    = nature.NatureOf([]any{})
-
-	runNature   = object(map[string]nature.Nature{"id": stringNature, "workflow": stringNature}, true)
-	errorNature = object(map[string]nature.Nature{
-		"node": stringNature, "plugin": stringNature, "class": stringNature, "code": stringNature, "message": stringNature,
-		"retry_after_ms": integerNature, "attempt": integerNature, "outcome_unknown": boolNature,
-	}, true)
 )
+
+// vocabulary are the types of what the host itself provides. The checker writes
+// into the types of objects as it looks at them, so every Load has its own.
+type vocabulary struct {
+	run, failure, anyNode nature.Nature
+}
+
+func newVocabulary() *vocabulary {
+	v := &vocabulary{
+		run: object(map[string]nature.Nature{"id": stringNature, "workflow": stringNature}, true),
+		failure: object(map[string]nature.Nature{
+			"node": stringNature, "plugin": stringNature, "class": stringNature, "code": stringNature, "message": stringNature,
+			"retry_after_ms": integerNature, "attempt": integerNature, "outcome_unknown": boolNature,
+		}, true),
+	}
+	v.anyNode = v.node(nature.Nature{})
+	return v
+}
+
+// node is the type of a node whose output has the given type.
+func (v *vocabulary) node(output nature.Nature) nature.Nature {
+	return object(map[string]nature.Nature{"output": output, "error": v.failure, "status": stringNature}, true)
+}
+
+// objectType is the Go type of every object.
+var objectType = reflect.TypeFor[map[string]any]()
 
 // object is the type of an object; a closed one has the given fields only.
 func object(fields map[string]nature.Nature, closed bool) nature.Nature {
