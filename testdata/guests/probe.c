@@ -66,8 +66,11 @@ EXPORT(log) int32_t log_(void) {
 	return 0;
 }
 EXPORT(log_flood) int32_t log_flood(void) {
-	for (int i = 0; i < 1000000; i++) x_log_info(text("0123456789012345678901234567890123456789"));
+	for (int i = 0; i < 2000; i++) x_log_info(text("0123456789012345678901234567890123456789"));
 	return 0;
+}
+EXPORT(log_forever) void log_forever(void) {
+	for (;;) log_flood();
 }
 EXPORT(print) int32_t print(void) {
 	struct { const char *p; uint32_t n; } out = {"one\ntwo\n", 8}, err = {"three\x1b[31m\n", 11};

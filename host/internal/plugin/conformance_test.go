@@ -93,6 +93,9 @@ func (o outcome) String() string {
 // TestConformance runs every module of go-sdk's corpus with go-sdk and with
 // ours. With -v it prints the table.
 func TestConformance(t *testing.T) {
+	if raced {
+		t.Skip("compiles 17 MB twice, on one goroutine")
+	}
 	cache, err := wazero.NewCompilationCacheWithDir(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func TestTimeoutsEnd(t *testing.T) {
 		{"calls without a loop", "tree", "", guest("probe")},
 		{"memory.fill", "fill", "", guest("probe")},
 		{"poll for 200 years", "sleep", "", guest("probe")},
-		{"log flood", "log_flood", "", guest("probe")},
+		{"log flood", "log_forever", "", guest("probe")},
 		{"start function", "run", "", guest("start_loop")},
 		{"initialiser", "run", "", guest("init_loop")},
 		{"linked module", "spin", "", manifestOf(t, "lib", "linked")},
