@@ -1,0 +1,316 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"wasmhost/host/event"
+	"wasmhost/host/workflow"
+)
+
+// board is the state of a run as events tell it: a row a node. It draws
+// nothing and knows no terminal.
+type board struct {
+	workflow string
+	run      string
+	began    time.Time
+	took     time.Duration
+	status   event.Status
+	health   string
+	whole    time.Time // when the whole run is tried again
+
+	rows   []*row
+	byKey  map[rowKey]*row
+	levels map[int]string // names of the levels that were reached
+}
+
+type rowKey struct {
+	level int
+	path  string
+}
+
+// row is one node; the items of a for_each share one.
+type row struct {
+	level   int
+	path    string
+	status  event.Status
+	began   time.Time
+	took    time.Duration
+	attempt int
+	retryAt time.Time
+	asking  string // the fallback that is being asked
+	by      string // who answered
+	text    string // the last error, or the reason
+	retries int
+
+	items *itemCounts
+}
+
+// itemCounts counts the items of a for_each, by their state.
+type itemCounts struct {
+	running map[string]bool
+	waiting map[string]time.Time // until their next attempt
+	done    int
+	failed  int
+}
+
+func newBoard(p *workflow.Plan) *board {
+	b := &board{workflow: p.Name, status: event.Running, byKey: map[rowKey]*row{}, levels: map[int]string{0: p.Name}}
+	for i := range p.Nodes {
+		b.row(0, p.Nodes[i].ID)
+	}
+	return b
+}
+
+func (b *board) row(level int, path string) *row {
+	k := rowKey{level, path}
+	r := b.byKey[k]
+	if r == nil {
+		r = &row{level: level, path: path, status: event.Pending}
+		b.byKey[k] = r
+		b.rows = slices.Insert(b.rows, b.placeFor(k), r)
+	}
+	return r
+}
+
+// placeFor is where a new row goes: those of a sub-workflow below their node.
+func (b *board) placeFor(k rowKey) int {
+	slash := strings.LastIndexByte(k.path, '/')
+	if slash < 0 {
+		return len(b.rows)
+	}
+	parent := k.path[:slash]
+	for i := len(b.rows) - 1; i >= 0; i-- {
+		r := b.rows[i]
+		if r.level == k.level && (r.path == parent || strings.HasPrefix(r.path, parent+"/")) {
+			return i + 1
+		}
+	}
+	return len(b.rows)
+}
+
+// withoutItems takes the item numbers out of a path: "a[2]/b" is "a/b".
+func withoutItems(path string) string {
+	if !strings.Contains(path, "[") {
+		return path
+	}
+	var out strings.Builder
+	depth := 0
+	for _, c := range path {
+		switch {
+		case c == '[':
+			depth++
+		case c == ']':
+			depth--
+		case depth == 0:
+			out.WriteRune(c)
+		}
+	}
+	return out.String()
+}
+
+// take learns from an event.
+func (b *board) take(e *event.Event) {
+	switch e.Type {
+	case event.RunStarted:
+		b.run, b.began = e.Run, e.Time
+		return
+	case event.RunFinished:
+		b.status, b.took = e.Status, millis(e.DurationMS)
+		return
+	case event.HealthChecked:
+		b.health = healthLine(e)
+		return
+	case event.FallbackUsed:
+		if e.AnsweredBy == "" {
+			if e.Node == "" {
+				b.levels[e.Level] = e.Workflow
+			}
+			return
+		}
+	case event.NodeRetrying:
+		if e.Node == "" {
+			b.whole = e.Time.Add(millis(e.RetryInMS))
+			return
+		}
+	}
+	if e.Node == "" {
+		return
+	}
+	path := withoutItems(e.Node)
+	r := b.row(e.Level, path)
+	if path != e.Node {
+		r.item(e)
+		return
+	}
+	r.take(e)
+}
+
+func (r *row) take(e *event.Event) {
+	switch e.Type {
+	case event.NodeStarted:
+		if r.status != event.Running {
+			r.began = e.Time
+		}
+		r.status, r.text, r.retryAt = event.Running, "", time.Time{}
+		r.attempt = max(r.attempt, 1)
+	case event.NodeAttemptFailed:
+		r.attempt, r.text = e.Attempt, failureText(e.Error)
+	case event.NodeRetrying:
+		r.attempt, r.retryAt = e.Attempt, e.Time.Add(millis(e.RetryInMS))
+		r.retries++
+	case event.FallbackUsed:
+		r.asking, r.retryAt = answerer(e), time.Time{}
+	case event.NodeSucceeded:
+		r.end(e)
+		r.by, r.text = strings.TrimPrefix(whoAnswered(e), ", "), ""
+	case event.NodeFailed:
+		r.end(e)
+		r.text = failureText(e.Error)
+	case event.NodeSkipped:
+		r.end(e)
+		r.text = clean(e.Reason)
+	case event.NodeWaiting:
+		r.status, r.text = event.Waiting, clean(e.Reason)
+	}
+}
+
+func (r *row) end(e *event.Event) {
+	r.status, r.took, r.retryAt, r.asking = e.Status, millis(e.DurationMS), time.Time{}, ""
+	if e.Attempt > 0 {
+		r.attempt = e.Attempt
+	}
+}
+
+// item counts what happens to an item.
+func (r *row) item(e *event.Event) {
+	if r.items == nil {
+		r.items = &itemCounts{running: map[string]bool{}, waiting: map[string]time.Time{}}
+	}
+	if r.status == event.Pending {
+		r.status, r.began = event.Running, e.Time
+	}
+	c := r.items
+	switch e.Type {
+	case event.NodeStarted:
+		delete(c.waiting, e.Node)
+		c.running[e.Node] = true
+	case event.NodeAttemptFailed:
+		r.text = failureText(e.Error)
+		// The next attempt's beginning is not told; its end or its wait is.
+		delete(c.waiting, e.Node)
+		c.running[e.Node] = true
+	case event.NodeRetrying:
+		c.waiting[e.Node] = e.Time.Add(millis(e.RetryInMS))
+		r.retries++
+	case event.NodeSucceeded, event.NodeFailed, event.NodeSkipped:
+		delete(c.waiting, e.Node)
+		delete(c.running, e.Node)
+		if e.Type == event.NodeSucceeded {
+			c.done++
+		} else {
+			c.failed++
+		}
+	}
+}
+
+// active reports whether something happens there now.
+func (r *row) active() bool { return r.status == event.Running || r.status == event.Waiting }
+
+// say is what stands behind the node's name.
+func (r *row) say(now time.Time) string {
+	var parts []string
+	add := func(format string, a ...any) { parts = append(parts, fmt.Sprintf(format, a...)) }
+	switch r.status {
+	case event.Pending:
+		return ""
+	case event.Running:
+		switch {
+		case r.items != nil:
+			r.items.say(now, add)
+		case now.Before(r.retryAt):
+			add("attempt %d in %s", r.attempt, span(r.retryAt.Sub(now)))
+		case r.asking != "":
+			add("asking %s", r.asking)
+		case r.attempt > 1:
+			add("attempt %d", r.attempt)
+		}
+		add("%s", tenths(now.Sub(r.began)))
+		if r.text != "" {
+			add("%s", r.text)
+		}
+	case event.Succeeded, event.Degraded:
+		add("%s", span(r.took))
+		if r.items != nil {
+			add("%s", counted(r.items.done+r.items.failed, "item"))
+			if r.items.failed > 0 {
+				add("%d failed", r.items.failed)
+			}
+		}
+		if r.retries > 0 {
+			add("%s", counted(r.retries, "retry"))
+		}
+		if r.by != "" {
+			add("%s", r.by)
+		}
+	case event.Failed, event.Cancelled:
+		if r.took > 0 {
+			add("%s", span(r.took))
+		}
+		if r.attempt > 1 {
+			add("%s", counted(r.attempt, "attempt"))
+		}
+		if r.text != "" {
+			add("%s", r.text)
+		}
+	default:
+		add("%s", r.status)
+		if r.text != "" {
+			add("%s", r.text)
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (c *itemCounts) say(now time.Time, add func(string, ...any)) {
+	add("%d done", c.done)
+	var next time.Time
+	waiting := 0
+	for _, at := range c.waiting {
+		if !now.Before(at) {
+			continue // its attempt is under way
+		}
+		waiting++
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	if n := len(c.running) - waiting; n > 0 {
+		add("%d running", n)
+	}
+	if c.failed > 0 {
+		add("%d failed", c.failed)
+	}
+	if waiting > 0 {
+		add("%d to retry, next in %s", waiting, tenths(next.Sub(now)))
+	}
+}
+
+// tenths is a short time that is redrawn: always with one digit.
+func tenths(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1fs", max(d, 0).Seconds())
+	}
+	return span(d)
+}
+
+// counts sums the states of all rows.
+func (b *board) counts() map[event.Status]int {
+	out := map[event.Status]int{}
+	for _, r := range b.rows {
+		out[r.status]++
+	}
+	return out
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+func (a *app) completionCommand() *cli.Command {
+	return &cli.Command{
+		Name: "completion", ArgsUsage: "SHELL", Usage: "print a completion script for bash, zsh or fish",
+		Description: `bash:  source <(host completion bash)
+zsh:   host completion zsh > "${fpath[1]}/_host"
+fish:  host completion fish > ~/.config/fish/completions/host.fish`,
+		Action: a.action(1, 1, forms, func() error {
+			write, ok := map[string]func(io.Writer, []completable){"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}[a.c.Args().First()]
+			if !ok {
+				return usage("unknown shell %q: choose bash, zsh or fish", clean(a.c.Args().First()))
+			}
+			if a.format != "quiet" {
+				write(a.out, completables(a.commands()))
+			}
+			return nil
+		}),
+	}
+}
+
+// completable is what a shell has to know of a command.
+type completable struct {
+	name, usage string
+	flags       []completableFlag
+	words       []string // of its first argument; nil: files
+}
+
+type completableFlag struct {
+	names  []string // with their dashes
+	usage  string
+	value  bool
+	values []string // nil: files
+}
+
+func completables(commands []*cli.Command) []completable {
+	var out []completable
+	for _, c := range commands {
+		p := completable{name: c.Name, usage: c.Usage}
+		switch c.Name {
+		case "explain":
+			p.words = allCodes()
+		case "completion":
+			p.words = []string{"bash", "zsh", "fish"}
+		case "schema", "man", "version":
+			p.words = []string{}
+		}
+		for _, f := range c.Flags {
+			d, ok := f.(cli.DocGenerationFlag)
+			if !ok {
+				continue
+			}
+			cf := completableFlag{usage: describeFlag(d.GetUsage()), value: d.TakesValue()}
+			for _, n := range f.Names() {
+				dash := "--"
+				if len(n) == 1 {
+					dash = "-"
+				}
+				cf.names = append(cf.names, dash+n)
+			}
+			if f.Names()[0] == "output" {
+				cf.values = forms
+				if c.Name == "graph" {
+					cf.values = []string{"ascii", "svg", "mermaid", "dot", "json"}
+				}
+			}
+			p.flags = append(p.flags, cf)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (c *completable) flagNames() []string {
+	names := []string{"--help"}
+	for _, f := range c.flags {
+		names = append(names, f.names...)
+	}
+	return names
+}
+
+func bashCompletion(w io.Writer, commands []completable) {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.name)
+	}
+	fmt.Fprintf(w, `# Completion of host for bash. source <(host completion bash)
+_host() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word i
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		case $word in
+		%s) command=$word; break ;;
+		esac
+	done
+	COMPREPLY=()
+	case "$command $prev" in
+`, strings.Join(names, "|"))
+	for _, c := range commands {
+		for _, f := range c.flags {
+			if f.values == nil {
+				continue
+			}
+			for _, n := range f.names {
+				fmt.Fprintf(w, "	%q) COMPREPLY=($(compgen -W %q -- \"$cur\")); return ;;\n", c.name+" "+n, strings.Join(f.values, " "))
+			}
+		}
+	}
+	fmt.Fprintf(w, `	esac
+	case $command in
+	'') COMPREPLY=($(compgen -W %q -- "$cur")); return ;;
+`, strings.Join(append(names, "help", "--help"), " "))
+	for _, c := range commands {
+		fmt.Fprintf(w, "	%s)\n		case $cur in -*) COMPREPLY=($(compgen -W %q -- \"$cur\")); return ;; esac\n", c.name, strings.Join(c.flagNames(), " "))
+		if c.words != nil {
+			fmt.Fprintf(w, "		COMPREPLY=($(compgen -W %q -- \"$cur\")); return\n", strings.Join(c.words, " "))
+		}
+		fmt.Fprint(w, "		;;\n")
+	}
+	fmt.Fprint(w, `	esac
+	COMPREPLY=($(compgen -f -- "$cur"))
+}
+complete -o filenames -F _host host
+`)
+}
+
+func zshCompletion(w io.Writer, commands []completable) {
+	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+	plain := strings.NewReplacer("[", "(", "]", ")", ":", " -", "\n", " ")
+	fmt.Fprint(w, "#compdef host\n# Completion of host for zsh.\n_host() {\n\tlocal -a commands\n\tcommands=(\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "\t\t%s\n", quote(c.name+":"+plain.Replace(c.usage)))
+	}
+	fmt.Fprint(w, "\t)\n\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n\t\treturn\n\tfi\n\tlocal command=$words[2]\n\tshift words\n\t(( CURRENT-- ))\n\tcase $command in\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "\t%s)\n\t\t_arguments -s", c.name)
+		for _, f := range c.flags {
+			for _, n := range f.names {
+				spec := n
+				if f.value {
+					if strings.HasPrefix(n, "--") {
+						spec += "="
+					}
+				}
+				spec += "[" + plain.Replace(f.usage) + "]"
+				if f.value {
+					spec += ":value:"
+					if f.values != nil {
+						spec += "(" + strings.Join(f.values, " ") + ")"
+					} else {
+						spec += "_files"
+					}
+				}
+				fmt.Fprintf(w, " \\\n\t\t\t%s", quote("*"+spec))
+			}
+		}
+		if c.words != nil {
+			fmt.Fprintf(w, " \\\n\t\t\t%s", quote("1:argument:("+strings.Join(c.words, " ")+")"))
+		} else {
+			fmt.Fprintf(w, " \\\n\t\t\t%s", quote("*:file:_files"))
+		}
+		fmt.Fprint(w, "\n\t\t;;\n")
+	}
+	fmt.Fprint(w, "\tesac\n}\ncompdef _host host 2>/dev/null\n")
+}
+
+func fishCompletion(w io.Writer, commands []completable) {
+	quote := func(s string) string {
+		return "'" + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), "'", `\'`) + "'"
+	}
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.name)
+	}
+	none := "not __fish_seen_subcommand_from " + strings.Join(names, " ")
+	fmt.Fprint(w, "# Completion of host for fish.\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "complete -c host -f -n %s -a %s -d %s\n", quote(none), c.name, quote(c.usage))
+		in := quote("__fish_seen_subcommand_from " + c.name)
+		for _, f := range c.flags {
+			line := "complete -c host -n " + in
+			for _, n := range f.names {
+				if long, ok := strings.CutPrefix(n, "--"); ok {
+					line += " -l " + long
+				} else {
+					line += " -s " + n[1:]
+				}
+			}
+			if f.value {
+				line += " -r"
+				if f.values != nil {
+					line += " -f -a " + quote(strings.Join(f.values, " "))
+				}
+			}
+			fmt.Fprintf(w, "%s -d %s\n", line, quote(f.usage))
+		}
+		if c.words != nil {
+			fmt.Fprintf(w, "complete -c host -f -n %s -a %s\n", in, quote(strings.Join(c.words, " ")))
+		}
+	}
+}

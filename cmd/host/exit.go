@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"wasmhost/host/event"
+)
+
+// The exit codes, as cli-and-api.md of the design fixes them.
+const (
+	exitOK           = 0
+	exitFailed       = 1
+	exitUsage        = 2
+	exitInvalid      = 3
+	exitUnauthorised = 4
+	exitNotFound     = 5
+	exitRefused      = 6
+	exitDeadline     = 7
+	exitModule       = 8
+	exitJournal      = 9
+	exitDegraded     = 10
+	exitWaiting      = 11
+	exitCancelled    = 12
+	exitInterrupted  = 130
+	exitTerminated   = 143
+)
+
+// failure is an error with an exit code and, where there is one, advice.
+type failure struct {
+	exit    int
+	message string // "": everything has been said already
+	hint    string
+	cause   error
+}
+
+func (f *failure) Error() string { return f.message }
+
+func (f *failure) Unwrap() error { return f.cause }
+
+// usage is a mistake in the command line.
+func usage(format string, a ...any) *failure {
+	return &failure{exit: exitUsage, message: fmt.Sprintf(format, a...)}
+}
+
+// quietly ends with an exit code and says nothing more.
+func quietly(exit int) error {
+	if exit == exitOK {
+		return nil
+	}
+	return &failure{exit: exit}
+}
+
+func (f *failure) with(hint string) *failure {
+	f.hint = hint
+	return f
+}
+
+// exitOf is the exit code of an error that kept a run or a call from starting,
+// or that a call ended with.
+func exitOf(e *event.Error) int {
+	switch e.Code {
+	case "bad_run_id", "run_conflict", "missing_secret", "bad_setting", "unsupported", "bad_plugin", "bad_secret":
+		return exitUsage
+	case "invalid_input":
+		return exitUsage
+	case "missing_export":
+		return exitInvalid
+	case "not_found":
+		return exitNotFound
+	case "bad_module", "unsupported_module", "digest_mismatch", "bad_signature":
+		return exitModule
+	}
+	return exitFailed
+}
+
+// refused makes a failure of an error of package host.
+func refused(err error) error {
+	var e *event.Error
+	if errors.As(err, &e) {
+		return &failure{exit: exitOf(e), message: describe(e), hint: nextStep(e.Code), cause: err}
+	}
+	return err
+}
+
+// describe is an error for people: where, what, and how it counts.
+func describe(e *event.Error) string {
+	var b strings.Builder
+	if e.Node != "" {
+		fmt.Fprintf(&b, "node %q", clean(e.Node))
+		if e.Plugin != "" {
+			fmt.Fprintf(&b, " (plugin %s", clean(e.Plugin))
+			if e.Attempt > 1 {
+				fmt.Fprintf(&b, ", attempt %d", e.Attempt)
+			}
+			b.WriteString(")")
+		}
+		b.WriteString(": ")
+	}
+	b.WriteString(clean(e.Message))
+	b.WriteString(verdict(e))
+	return b.String()
+}
+
+// verdict is how an error counts: " [transient, code timeout]".
+func verdict(e *event.Error) string {
+	switch {
+	case e.Code != "" && e.Class != "":
+		return fmt.Sprintf(" [%s, code %s]", e.Class, clean(e.Code))
+	case e.Code != "":
+		return fmt.Sprintf(" [code %s]", clean(e.Code))
+	case e.Class != "":
+		return fmt.Sprintf(" [%s]", e.Class)
+	}
+	return ""
+}
+
+// interrupted is the exit code of a context that a signal ended, else 0.
+func interrupted(ctx context.Context) int {
+	var why *interruption
+	if errors.As(context.Cause(ctx), &why) {
+		return why.exit
+	}
+	return 0
+}

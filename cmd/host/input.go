@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"wasmhost/host/event"
+)
+
+func inputFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "input", Aliases: []string{"i"}, EnvVars: []string{"HOST_INPUT"}, Usage: "`JSON|@FILE|-` the input; - reads stdin; what is no JSON is a string"},
+	}
+}
+
+// input is the value of --input, if it was given.
+func (a *app) input() (event.Value, bool, error) {
+	if !a.c.IsSet("input") {
+		return event.Null, false, nil
+	}
+	given := a.c.String("input")
+	text, what := []byte(given), "--input"
+	var err error
+	switch {
+	case given == "-":
+		what = "stdin"
+		text, err = io.ReadAll(a.in)
+	case strings.HasPrefix(given, "@"):
+		what = given[1:]
+		text, err = os.ReadFile(what)
+	}
+	if err != nil {
+		return event.Null, false, usage("the input cannot be read: %v", err)
+	}
+	v, err := event.FromOutput(text)
+	if err != nil {
+		return event.Null, false, usage("the input (%s) is %v", what, err).with("inputs are JSON or text; encode binary data, for instance as base64 in a JSON string")
+	}
+	return v, true, nil
+}
+
+// set puts the values of --set onto an input. Each is PATH=VALUE, the path with
+// dots between its keys (a list's are numbers; a backslash keeps a dot), the
+// value JSON or else a string.
+func set(input event.Value, assignments []string) (event.Value, error) {
+	v := input.Any()
+	for _, as := range assignments {
+		path, text, ok := strings.Cut(as, "=")
+		if !ok || path == "" {
+			return event.Null, usage("--set %s: write it as KEY=VALUE", clean(as)).with(`for instance --set user.name=Ada, or --set 'tags=["a","b"]'`)
+		}
+		value, err := event.FromOutput([]byte(text))
+		if err != nil {
+			return event.Null, usage("--set %s: the value is %v", clean(path), err)
+		}
+		if v, err = put(v, splitPath(path), value.Any()); err != nil {
+			return event.Null, usage("--set %s: %v", clean(path), err)
+		}
+	}
+	return event.Of(v), nil
+}
+
+func splitPath(path string) []string {
+	var keys []string
+	var key strings.Builder
+	for i := 0; i < len(path); i++ {
+		switch {
+		case path[i] == '\\' && i+1 < len(path):
+			i++
+			key.WriteByte(path[i])
+		case path[i] == '.':
+			keys = append(keys, key.String())
+			key.Reset()
+		default:
+			key.WriteByte(path[i])
+		}
+	}
+	return append(keys, key.String())
+}
+
+// put returns v with one place replaced; v itself is left as it is.
+func put(v any, path []string, value any) (any, error) {
+	if len(path) == 0 {
+		return value, nil
+	}
+	switch old := v.(type) {
+	case nil:
+		inner, err := put(nil, path[1:], value)
+		return map[string]any{path[0]: inner}, err
+	case map[string]any:
+		inner, err := put(old[path[0]], path[1:], value)
+		if err != nil {
+			return nil, err
+		}
+		next := make(map[string]any, len(old)+1)
+		for k, x := range old {
+			next[k] = x
+		}
+		next[path[0]] = inner
+		return next, nil
+	case []any:
+		i, err := strconv.Atoi(path[0])
+		if err != nil || i < 0 || i > len(old) {
+			return nil, fmt.Errorf("%q is no place in a list of %d; the next free one is %d", path[0], len(old), len(old))
+		}
+		next := slices.Clone(old)
+		if i == len(old) {
+			next = append(next, nil)
+		}
+		next[i], err = put(next[i], path[1:], value)
+		return next, err
+	}
+	return nil, fmt.Errorf("the input has no key %q there: it is %s", path[0], kindOf(v))
+}
+
+func kindOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "a string"
+	case bool:
+		return "true or false"
+	case nil:
+		return "null"
+	}
+	return "a number"
+}

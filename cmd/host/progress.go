@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"wasmhost/host/event"
+	"wasmhost/host/workflow"
+)
+
+// progress shows a run while it goes on: as a block that is redrawn on a
+// terminal, as lines elsewhere, as JSON events with -o jsonl, not at all with
+// -o quiet.
+type progress interface {
+	event.Sink
+	// note says something in between.
+	note(text string)
+	// Close shows the last state and ends.
+	Close()
+}
+
+func (a *app) newProgress(p *workflow.Plan) progress {
+	switch a.format {
+	case "quiet":
+		return silent{}
+	case "jsonl":
+		return eventLines{a.out}
+	}
+	if a.colourful(a.err) {
+		return newLive(p, a.err, a.verbose())
+	}
+	return &plain{w: a.err, verbose: a.verbose()}
+}
+
+type silent struct{}
+
+func (silent) Emit(*event.Event) {}
+func (silent) note(string)       {}
+func (silent) Close()            {}
+
+// eventLines writes events as they come. The result follows as a line of its
+// own, so the last event does not carry it too.
+type eventLines struct{ w io.Writer }
+
+func (l eventLines) Emit(e *event.Event) {
+	if e.Result != nil {
+		bare := *e
+		bare.Result = nil
+		e = &bare
+	}
+	// When stdout is gone the run still ends as it should.
+	_ = writeJSON(l.w, e, false)
+}
+
+func (eventLines) note(string) {}
+func (eventLines) Close()      {}
+
+// plain writes a line for everything that a reader of a log wants to know.
+type plain struct {
+	w       io.Writer
+	verbose bool
+}
+
+// Emit is called by one goroutine at a time.
+func (p *plain) Emit(e *event.Event) {
+	if text := sayEvent(e, p.verbose); text != "" {
+		fmt.Fprintln(p.w, text)
+	}
+}
+
+func (p *plain) note(text string) { fmt.Fprintln(p.w, text) }
+
+func (*plain) Close() {}
+
+// sayEvent is an event as a line for people, "" when it is not worth one.
+func sayEvent(e *event.Event, verbose bool) string {
+	node := clean(e.Node)
+	if e.Level > 0 && node != "" {
+		node = fmt.Sprintf("%s (level %d)", node, e.Level)
+	}
+	switch e.Type {
+	case event.RunStarted:
+		return fmt.Sprintf("%s: run %s", clean(e.Workflow), e.Run)
+	case event.RunFinished:
+		return fmt.Sprintf("%s: %s after %s", clean(e.Workflow), e.Status, span(millis(e.DurationMS)))
+	case event.HealthChecked:
+		return healthLine(e)
+	case event.NodeStarted:
+		if verbose {
+			return node + ": started"
+		}
+	case event.NodeAttemptFailed:
+		return fmt.Sprintf("%s: attempt %d failed: %s", node, e.Attempt, failureText(e.Error))
+	case event.NodeRetrying:
+		if node == "" {
+			return fmt.Sprintf("%s: the whole run again in %s", clean(e.Workflow), span(millis(e.RetryInMS)))
+		}
+		return fmt.Sprintf("%s: attempt %d in %s", node, e.Attempt, span(millis(e.RetryInMS)))
+	case event.NodeSucceeded:
+		return fmt.Sprintf("%s: %s after %s%s", node, e.Status, span(millis(e.DurationMS)), whoAnswered(e))
+	case event.NodeFailed:
+		return fmt.Sprintf("%s: %s: %s", node, e.Status, failureText(e.Error))
+	case event.NodeSkipped:
+		return fmt.Sprintf("%s: %s: %s", node, e.Status, clean(e.Reason))
+	case event.NodeWaiting:
+		return fmt.Sprintf("%s: waiting: %s", node, clean(e.Reason))
+	case event.BreakerChanged:
+		return fmt.Sprintf("breaker %s: %s, was %s", clean(e.Breaker), e.To, e.From)
+	case event.FallbackUsed:
+		if e.AnsweredBy == "" {
+			where := "run"
+			if node != "" {
+				where = clean(e.Node)
+			}
+			return fmt.Sprintf("%s: falls back to workflow %s: %s", where, clean(e.Workflow), failureText(e.Error))
+		}
+		return fmt.Sprintf("%s: asks %s", node, answerer(e))
+	case event.Log:
+		if verbose || e.LogLevel == "warn" || e.LogLevel == "error" {
+			return fmt.Sprintf("%s: %s: %s", node, e.LogLevel, clean(e.Message))
+		}
+	}
+	return ""
+}
+
+func failureText(e *event.Error) string {
+	if e == nil {
+		return "no error was given"
+	}
+	return clean(e.Message) + verdict(e)
+}
+
+// whoAnswered names the answerer when it was not the first.
+func whoAnswered(e *event.Event) string {
+	if e.AnsweredBy == "" || e.AnsweredBy == "primary" {
+		return ""
+	}
+	return ", answered by " + answerer(e)
+}
+
+func answerer(e *event.Event) string {
+	if e.Plugin == "" {
+		return e.AnsweredBy + " (a constant)"
+	}
+	return fmt.Sprintf("%s (%s)", e.AnsweredBy, clean(e.Plugin))
+}
+
+func healthLine(e *event.Event) string {
+	if e.Health == nil || len(e.Health.Checks) == 0 {
+		return ""
+	}
+	good := 0
+	for _, c := range e.Health.Checks {
+		if c.Healthy {
+			good++
+		}
+	}
+	return fmt.Sprintf("health: %d of %s healthy", good, counted(len(e.Health.Checks), "check"))
+}

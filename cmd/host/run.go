@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"wasmhost/host"
+	"wasmhost/host/event"
+)
+
+func (a *app) runCommand() *cli.Command {
+	return &cli.Command{
+		Name: "run", ArgsUsage: "FILE", Usage: "run a workflow and follow it",
+		Description: `The output of the run goes to stdout, everything else to stderr. A first ctrl-C
+cancels what is in flight and ends cleanly, a second one ends at once.
+
+Exit codes: 0 succeeded, 1 failed, 2 usage or input, 3 invalid file, 5 not found, 6 refused by the
+health gate, 7 deadline, 8 refused module, 10 degraded with --strict, 130 interrupted.`,
+		Flags: append(inputFlags(),
+			&cli.StringSliceFlag{Name: "set", EnvVars: []string{"HOST_SET"}, Usage: "`KEY=VALUE` put a value onto the input, or the workflow's default; KEY may be a dotted path; repeatable"},
+			&cli.StringFlag{Name: "run-id", EnvVars: []string{"HOST_RUN_ID"}, Usage: "`ID` name the run; the id is its idempotency key", DefaultText: "a new one"},
+			&cli.BoolFlag{Name: "strict", EnvVars: []string{"HOST_STRICT"}, Usage: "exit 10 when the run is degraded"},
+			&cli.BoolFlag{Name: "watch", EnvVars: []string{"HOST_WATCH"}, Usage: "run again whenever the workflow, a plugin or a schema changes"},
+			// It widens permissions, so no variable sets it.
+			&cli.BoolFlag{Name: "allow-any-host", Usage: "let plugins whose http permission is \"*\" call any host"},
+		),
+		Action: a.action(1, 1, forms, func() error {
+			if a.c.Bool("watch") {
+				return a.watch()
+			}
+			return a.runOnce(a.ctx, nil)
+		}),
+	}
+}
+
+// runOnce loads and runs the workflow. loaded, if any, learns what was loaded
+// before the run starts.
+func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
+	h, err := a.open(a.c.Bool("allow-any-host"))
+	if err != nil {
+		return err
+	}
+	defer a.close(h)
+	w, err := a.load(h, a.c.Args().First())
+	if err != nil {
+		return err
+	}
+	if loaded != nil {
+		loaded(w)
+	}
+	options := host.Options{RunID: a.c.String("run-id")}
+	if options.Input, options.HasInput, err = a.runInput(w); err != nil {
+		return err
+	}
+	p := a.newProgress(w.Plan())
+	options.Sink = p
+	r, err := h.Start(ctx, w, options)
+	if err != nil {
+		p.Close()
+		return refused(err)
+	}
+	stop := context.AfterFunc(ctx, func() {
+		if interrupted(a.ctx) != 0 {
+			p.note("interrupted: cancelling the calls in flight; once more ends at once")
+		}
+		r.Cancel(context.Cause(ctx))
+	})
+	result, err := r.Wait(context.WithoutCancel(ctx))
+	stop()
+	p.Close()
+	if err != nil {
+		return err
+	}
+	if err := a.writeResult(result); err != nil {
+		return err
+	}
+	return a.ended(ctx, result)
+}
+
+func (a *app) runInput(w *host.Workflow) (event.Value, bool, error) {
+	input, given, err := a.input()
+	if err != nil {
+		return event.Null, false, err
+	}
+	sets := a.c.StringSlice("set")
+	if len(sets) == 0 {
+		return input, given, nil
+	}
+	if !given {
+		input = w.Plan().Input.Default
+	}
+	input, err = set(input, sets)
+	return input, true, err
+}
+
+func (a *app) writeResult(r *event.Result) error {
+	switch a.format {
+	case "json":
+		return writeJSON(a.out, r, true)
+	case "jsonl":
+		return writeJSON(a.out, r, false)
+	case "text":
+		if r.Status == event.Succeeded || r.Status == event.Degraded {
+			return writeValue(a.out, r.Output)
+		}
+	}
+	return nil
+}
+
+// ended says how a run that brought no output ended, and maps it to its exit
+// code.
+func (a *app) ended(ctx context.Context, r *event.Result) error {
+	if exit := interrupted(ctx); exit != 0 && r.Status == event.Cancelled {
+		return &failure{exit: exit, message: fmt.Sprintf("run %s was interrupted", r.RunID), hint: "run it again; this version keeps no journal to resume from"}
+	}
+	switch r.Status {
+	case event.Succeeded:
+		return nil
+	case event.Degraded:
+		if a.c.Bool("strict") {
+			return &failure{exit: exitDegraded, message: fmt.Sprintf("run %s is degraded, and --strict asks for more", r.RunID)}
+		}
+		return nil
+	case event.Waiting:
+		return quietly(exitWaiting)
+	case event.Cancelled:
+		return &failure{exit: exitCancelled, message: fmt.Sprintf("run %s was cancelled", r.RunID)}
+	}
+	f := &failure{exit: exitFailed, message: fmt.Sprintf("run %s %s", r.RunID, r.Status)}
+	if r.Status == event.Refused {
+		f.exit = exitRefused
+	}
+	if e := r.Error; e != nil {
+		if e.Node == "" && e.Code == "deadline" {
+			f.exit = exitDeadline
+		}
+		f.message += ": " + describe(e)
+		f.hint = nextStep(e.Code)
+	}
+	if len(r.Levels) > 1 {
+		var tried []string
+		for _, l := range r.Levels {
+			how := string(l.Status)
+			if l.Error != nil {
+				how += ", " + clean(l.Error.Message)
+			}
+			tried = append(tried, fmt.Sprintf("%s (%s)", clean(l.Workflow), how))
+		}
+		f.message += "\n  levels: " + strings.Join(tried, "; ")
+	}
+	return f
+}
