@@ -98,7 +98,7 @@ func (r *Runtime) read(ctx context.Context, s Spec, prepare bool) (*image, *even
 
 // moduleLimits are package module's own, but for the nesting of blocks: GHC
 // writes more than the default.
-var moduleLimits = module.Limits{Nesting: 4000}
+var moduleLimits = module.Limits{Nesting: 2000}
 
 // tableElements is how many elements the tables of a module may have together:
 // eight megabytes, outside of the memory that is counted.
