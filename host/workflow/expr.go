@@ -77,7 +77,7 @@ func (e *Expr) run(ctx context.Context, s *Scope) (any, error) {
 	v, err := e.root.eval(&m)
 	if err == nil {
 		if _, path := e.root.(*memberOp); !path {
-			v, _, err = plain(v, 0)
+			v, _, err = m.plain(0, v, 0)
 		}
 	}
 	if err != nil {

@@ -83,9 +83,9 @@ var functions = map[string]*function{
 	"uniq":      {[]any{new(func([]any) []any)}, onList(uniq)},
 	"concat":    {[]any{new(func(...[]any) []any)}, concat},
 	"flatten":   {[]any{new(func([]any) []any)}, onList(func(m *machine, at int, l []any) (any, error) { return m.flatten(at, l, []any{}, 0) })},
-	"keys":      {[]any{new(func(map[string]any) []any)}, keys},
-	"values":    {[]any{new(func(map[string]any) []any)}, values},
-	"toPairs":   {[]any{new(func(map[string]any) []any)}, toPairs},
+	"keys":      {[]any{new(func(any) []any)}, keys},
+	"values":    {[]any{new(func(any) []any)}, values},
+	"toPairs":   {[]any{new(func(any) []any)}, toPairs},
 	"fromPairs": {[]any{new(func([]any) map[string]any)}, onList(fromPairs)},
 	"get":       {[]any{new(func(any, any) any)}, get},
 
@@ -176,7 +176,7 @@ func (m *machine) toText(at int, v any) (string, error) {
 	if s, ok := v.(string); ok {
 		return s, nil
 	}
-	v, _, err := plain(v, 0)
+	v, _, err := m.plain(at, v, 0)
 	if err != nil {
 		return "", err
 	}
@@ -185,7 +185,7 @@ func (m *machine) toText(at int, v any) (string, error) {
 }
 
 func toJSON(m *machine, at int, a []any) (any, error) {
-	v, _, err := plain(a[0], 0)
+	v, _, err := m.plain(at, a[0], 0)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,9 @@
 package workflow
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // onList makes a function of one on a list.
 func onList(f func(m *machine, at int, list []any) (any, error)) func(*machine, int, []any) (any, error) {
@@ -72,6 +75,8 @@ next:
 		key := item
 		if n, ok := toNumber(item); ok && n.isInt {
 			key = n.i
+		} else if ok && n.f == math.Trunc(n.f) && math.Abs(n.f) < 1<<53 {
+			key = int64(n.f)
 		}
 		switch key.(type) {
 		case nil, bool, string, int64:

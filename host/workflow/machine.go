@@ -131,10 +131,19 @@ func toNumber(v any) (number, bool) {
 
 // plain turns a computed value into JSON: Go numbers become json.Number, and
 // what is no JSON is an error. made is true when v had to be copied for that;
-// values that hold no Go number are not.
-func plain(v any, depth int) (out any, made bool, err error) {
+// values that hold no Go number are not. A value may hold the same list many
+// times over, so that what looks small is huge when it is written: everything
+// is counted as often as it stands there.
+func (m *machine) plain(at int, v any, depth int) (out any, made bool, err error) {
 	if depth > maxDepth {
-		return nil, false, faultf(0, "the value nests deeper than %d levels", maxDepth)
+		return nil, false, faultf(at, "the value nests deeper than %d levels", maxDepth)
+	}
+	size := 8
+	if s, ok := v.(string); ok {
+		size += len(s)
+	}
+	if err := m.spend(at, size); err != nil {
+		return nil, false, err
 	}
 	switch v := v.(type) {
 	case nil, bool, string, json.Number:
@@ -143,14 +152,14 @@ func plain(v any, depth int) (out any, made bool, err error) {
 		return json.Number(strconv.FormatInt(v, 10)), true, nil
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, false, faultf(0, "the result %v is no JSON number", v)
+			return nil, false, faultf(at, "the result %v is no JSON number", v)
 		}
 		text, _ := json.Marshal(v)
 		return json.Number(text), true, nil
 	case []any:
 		list := v
 		for i, e := range v {
-			p, changed, err := plain(e, depth+1)
+			p, changed, err := m.plain(at, e, depth+1)
 			if err != nil {
 				return nil, false, err
 			}
@@ -165,7 +174,7 @@ func plain(v any, depth int) (out any, made bool, err error) {
 	case map[string]any:
 		object := v
 		for k, e := range v {
-			p, changed, err := plain(e, depth+1)
+			p, changed, err := m.plain(at, e, depth+1)
 			if err != nil {
 				return nil, false, err
 			}
@@ -178,7 +187,7 @@ func plain(v any, depth int) (out any, made bool, err error) {
 		}
 		return object, made, nil
 	}
-	return nil, false, faultf(0, "the result is %s, which is no JSON value", describe(v))
+	return nil, false, faultf(at, "the result is %s, which is no JSON value", describe(v))
 }
 
 // equal compares two values as JSON: numbers by value, whatever their form.

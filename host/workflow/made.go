@@ -70,7 +70,8 @@ func madePart(v any, n *names) (part, error) {
 	case int:
 		return part{value: json.Number(fmt.Sprint(v))}, nil
 	}
-	plainValue, _, err := plain(v, 0)
+	m := machine{effort: effortBudget}
+	plainValue, _, err := m.plain(0, v, 0)
 	return part{value: plainValue}, err
 }
 
