@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -11,7 +12,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(compiledCode())
+		os.Exit(code)
+	}))
+}
 
 // corpus is the folder of extism/go-sdk's own test modules, in the module
 // cache.
@@ -25,11 +31,11 @@ var corpus = sync.OnceValue(func() string {
 
 // compiledCode is shared by all tests: most of their time would be compiling.
 var compiledCode = sync.OnceValue(func() string {
-	dir, err := exec.Command("mktemp", "-d").Output()
+	dir, err := os.MkdirTemp("", "plugin-test-")
 	if err != nil {
 		panic(err)
 	}
-	return strings.TrimSpace(string(dir))
+	return dir
 })
 
 func newTestRuntime(t *testing.T, cfg Config) *Runtime {

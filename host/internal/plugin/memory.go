@@ -55,7 +55,7 @@ func (l *linear) Reallocate(n uint64) []byte {
 		// every time; untouched pages of it cost nothing.
 		room := n
 		if !first {
-			room = min(max(n, 2*uint64(len(l.buf))), l.most)
+			room = min(2*uint64(len(l.buf)), l.most, n+uint64(l.memory.limit-l.memory.used))
 		}
 		grown := make([]byte, n, max(room, n))
 		copy(grown, l.buf)
