@@ -164,8 +164,15 @@ func (r *row) take(e *event.Event) {
 	case event.FallbackUsed:
 		r.asking, r.retryAt = answerer(e), time.Time{}
 	case event.NodeSucceeded:
+		asked := r.asking
 		r.end(e)
-		r.by, r.text = strings.TrimPrefix(whoAnswered(e), ", "), ""
+		r.by, r.text = "", ""
+		if who := whoAnswered(e); who != "" {
+			r.by = strings.TrimPrefix(who, ", ")
+			if strings.HasPrefix(asked, e.AnsweredBy) {
+				r.by = "answered by " + asked
+			}
+		}
 	case event.NodeFailed:
 		r.end(e)
 		r.text = failureText(e.Error)
@@ -231,7 +238,7 @@ func (r *row) say(now time.Time) string {
 		case r.items != nil:
 			r.items.say(now, add)
 		case now.Before(r.retryAt):
-			add("attempt %d in %s", r.attempt, span(r.retryAt.Sub(now)))
+			add("attempt %d in %s", r.attempt, tenths(r.retryAt.Sub(now)))
 		case r.asking != "":
 			add("asking %s", r.asking)
 		case r.attempt > 1:

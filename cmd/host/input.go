@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -21,7 +22,7 @@ func inputFlags() []cli.Flag {
 
 // input is the value of --input, if it was given.
 func (a *app) input() (event.Value, bool, error) {
-	if !a.c.IsSet("input") {
+	if !a.c.IsSet("input") || !a.given["input"] && a.c.String("input") == "" {
 		return event.Null, false, nil
 	}
 	given := a.c.String("input")
@@ -30,10 +31,13 @@ func (a *app) input() (event.Value, bool, error) {
 	switch {
 	case given == "-":
 		what = "stdin"
-		text, err = io.ReadAll(a.in)
+		text, err = a.readAll()
 	case strings.HasPrefix(given, "@"):
 		what = given[1:]
 		text, err = os.ReadFile(what)
+	}
+	if exit := interrupted(a.ctx); exit != 0 {
+		return event.Null, false, &failure{exit: exit, message: "interrupted while reading the input"}
 	}
 	if err != nil {
 		return event.Null, false, usage("the input cannot be read: %v", err)
@@ -43,6 +47,25 @@ func (a *app) input() (event.Value, bool, error) {
 		return event.Null, false, usage("the input (%s) is %v", what, err).with("inputs are JSON or text; encode binary data, for instance as base64 in a JSON string")
 	}
 	return v, true, nil
+}
+
+// readAll reads stdin, until ctrl-C.
+func (a *app) readAll() ([]byte, error) {
+	type read struct {
+		text []byte
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		text, err := io.ReadAll(a.in)
+		done <- read{text, err}
+	}()
+	select {
+	case r := <-done:
+		return r.text, r.err
+	case <-a.ctx.Done():
+		return nil, context.Cause(a.ctx)
+	}
 }
 
 // set puts the values of --set onto an input. Each is PATH=VALUE, the path with

@@ -130,14 +130,16 @@ func failureText(e *event.Error) string {
 	return clean(e.Message) + verdict(e)
 }
 
-// whoAnswered names the answerer when it was not the first.
+// whoAnswered names the answerer when it was not the first. Which plugin that is
+// was told when it was asked.
 func whoAnswered(e *event.Event) string {
 	if e.AnsweredBy == "" || e.AnsweredBy == "primary" {
 		return ""
 	}
-	return ", answered by " + answerer(e)
+	return ", answered by " + e.AnsweredBy
 }
 
+// answerer is who a fallback.used asks.
 func answerer(e *event.Event) string {
 	if e.Plugin == "" {
 		return e.AnsweredBy + " (a constant)"

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"wasmhost/host/event"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"host": main})
+}
+
+// repo is the folder of the repository.
+func repo(t testing.TB) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// compiled is shared by all tests, so that each plugin is compiled once.
+var compiled = sync.OnceValue(func() string {
+	dir := filepath.Join(os.TempDir(), "host-test-state")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		panic(err)
+	}
+	return dir
+})
+
+// TestScripts runs the pages under testdata/script: one for each command, good
+// and bad, with stdout and stderr looked at apart.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOST_STATE", compiled())
+			e.Setenv("REPO", repo(t))
+			e.Setenv("LANG", "C.UTF-8")
+			for _, f := range []string{"examples/quickstart/reader.wasm", "testdata/guests/command.wasm"} {
+				text, err := os.ReadFile(filepath.Join(repo(t), f))
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(filepath.Join(e.WorkDir, filepath.Base(f)), text, 0o644); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "isjson": isJSON},
+	})
+}
+
+// exits CODE COMMAND…: the command ends with that exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE host ARGS...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// isjson stdout: it holds JSON and nothing else.
+func isJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: isjson FILE")
+	}
+	if json.Valid([]byte(ts.ReadFile(args[0]))) == neg {
+		ts.Fatalf("%s: JSON is %v", args[0], neg)
+	}
+}
+
+// The twelve mistakes of testdata/workflows, each with its place.
+func TestTwelveMistakes(t *testing.T) {
+	page, err := txtar.ParseFile(filepath.Join(repo(t), "testdata/workflows/twelve.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOST_STATE", compiled())
+	t.Chdir(t.TempDir())
+	want := ""
+	for _, f := range page.Files {
+		if f.Name == "want" {
+			want = string(f.Data)
+			continue
+		}
+		if err := os.WriteFile(f.Name, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errout bytes.Buffer
+	if exit := run(t.Context(), []string{"host", "validate", "workflow.toml"}, strings.NewReader(""), &out, &errout); exit != exitInvalid {
+		t.Errorf("exit code %d, want %d", exit, exitInvalid)
+	}
+	if d := cmp.Diff(want, out.String()); d != "" {
+		t.Error(d)
+	}
+	if got, want := errout.String(), "workflow.toml: 12 errors, 0 warnings\n"; got != want {
+		t.Errorf("stderr is %q, want %q", got, want)
+	}
+}
+
+// endless is a workflow that waits for its next attempt for a minute.
+const endless = `version = 1
+name = "endless"
+[plugins.reader]
+source = "reader.wasm"
+[nodes.headline]
+plugin   = "reader"
+function = "headline"
+retry    = { max_retries = 9, backoff = "constant", base_delay = "60s" }
+`
+
+func writeEndless(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	text, err := os.ReadFile(filepath.Join(repo(t), "examples/quickstart/reader.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "reader.wasm"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "endless.toml")
+	if err := os.WriteFile(file, []byte(endless), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// The first ctrl-C ends the run cleanly: its result is written, and says so.
+func TestInterrupt(t *testing.T) {
+	t.Setenv("HOST_STATE", compiled())
+	for _, tt := range []struct {
+		why  *interruption
+		exit int
+	}{{&interruption{"ctrl-C", exitInterrupted}, 130}, {&interruption{"SIGTERM", exitTerminated}, 143}} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		out, w := io.Pipe()
+		code := make(chan int, 1)
+		var errout bytes.Buffer
+		go func() {
+			code <- run(ctx, []string{"host", "run", writeEndless(t), "-o", "jsonl"}, strings.NewReader(""), w, &errout)
+			w.Close()
+		}()
+		var last []byte
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			last = bytes.Clone(lines.Bytes())
+			if bytes.Contains(last, []byte(`"node.retrying"`)) {
+				cancel(tt.why)
+			}
+		}
+		if got := <-code; got != tt.exit {
+			t.Errorf("%s: exit code %d, want %d\n%s", tt.why.name, got, tt.exit, &errout)
+		}
+		var r event.Result
+		if err := json.Unmarshal(last, &r); err != nil || r.Status != event.Cancelled || r.Nodes["headline"].Status != event.Cancelled {
+			t.Errorf("%s: the last line is no result of a cancelled run: %v\n%s", tt.why.name, err, last)
+		}
+		if !strings.Contains(errout.String(), "was interrupted") {
+			t.Errorf("%s: stderr does not say so: %s", tt.why.name, &errout)
+		}
+		cancel(nil)
+	}
+}
+
+// The second ctrl-C ends the process at once, whatever it is doing: here it
+// writes to somebody who does not read.
+func TestInterruptTwice(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	cmd := exec.Command("host", "schema")
+	out, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	// A pipe that is full.
+	if err := w.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Skip("no deadlines on pipes here")
+	}
+	for {
+		if _, err := w.Write(make([]byte, 4096)); err != nil {
+			break
+		}
+	}
+	var errout bytes.Buffer
+	cmd.Stdout, cmd.Stderr = w, &errout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	// Signals that come before the handler is there end the process with their
+	// own status, so give it two until it has ended.
+	tick := time.NewTicker(300 * time.Millisecond)
+	defer tick.Stop()
+	for sent := 0; ; sent++ {
+		select {
+		case <-ended:
+			if got := cmd.ProcessState.ExitCode(); got != exitInterrupted {
+				t.Errorf("exit code %d after %d signals, want %d: %s", got, sent, exitInterrupted, &errout)
+			}
+			if sent < 2 {
+				t.Errorf("the process ended after %d signals, want 2", sent)
+			}
+			return
+		case <-tick.C:
+			if sent > 20 {
+				_ = cmd.Process.Kill()
+				t.Fatal("the process does not end")
+			}
+			if sent < 2 || sent > 10 {
+				_ = cmd.Process.Signal(os.Interrupt)
+			}
+		}
+	}
+}
