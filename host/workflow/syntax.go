@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
@@ -344,6 +345,11 @@ func (s *syntax) value(n *unstable.Node, at uint32) *item {
 		v.kind, v.text = boolKind, string(n.Data)
 	case unstable.LocalDate, unstable.LocalTime, unstable.LocalDateTime, unstable.DateTime:
 		v.kind, v.text = dateKind, string(n.Data)
+		// The parser knows the form of dates only, not that February has no 30th.
+		var date map[string]any
+		if err := toml.Unmarshal([]byte("date = "+v.text), &date); err != nil {
+			s.say(v.at, v.end, "syntax", v.text+" is no date", "")
+		}
 	case unstable.Array:
 		v.kind, v.flavor = arrayKind, inline
 		for it := n.Children(); it.Next(); {
