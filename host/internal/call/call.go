@@ -177,6 +177,9 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 		input = v
 	}
 	p, err := k.caller.plugins.Plugin(ctx, r.Plan, a.Plugin)
+	if ctx.Err() != nil {
+		return answer{}, k.cancelled(ctx)
+	}
 	if err != nil {
 		return answer{}, k.placed(toEvent(k.set.classify(err)), a)
 	}

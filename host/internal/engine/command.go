@@ -58,9 +58,9 @@ func (c *Command) abandoned() *event.NodeResult {
 	if c.Item >= 0 && c.Flow.itemCut(c.Node, c.Item) {
 		r.Reason = c.Flow.nodes[c.Node.Index].items.cut.Message
 	}
-	if c.Prior != nil { // its sub-workflow had its say
-		r.Run, r.Attempts, r.DurationMS = c.Prior.Run, c.Prior.Attempts, c.Prior.DurationMS
-		r.Status, r.Error, r.Reason = event.Failed, c.Prior.Error, ""
+	if c.Prior != nil { // it had begun, as a sub-workflow
+		r.Run, r.Attempts, r.DurationMS, r.Errors = c.Prior.Run, c.Prior.Attempts, c.Prior.DurationMS, c.Prior.Errors
+		r.Error = &event.Error{Class: event.Unknown, Code: "cancelled", Message: r.Reason}
 	}
 	return r
 }

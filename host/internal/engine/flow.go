@@ -50,7 +50,7 @@ type nodeState struct {
 type tally struct {
 	all    int
 	direct int // without those inside a sub-workflow
-	inside int // of all: inside the sub-workflow that failed before the fallback
+	inside int // of those to come: inside the sub-workflow that has ended
 }
 
 // add takes the attempts of a call, or of a sub-workflow, that has ended.

@@ -75,7 +75,8 @@ type run struct {
 
 	ready []Command // calls that wait for a slot
 	head  int
-	cut   bool // some of them must not begin any more
+	cut   bool      // some of them must not begin any more
+	freed []*ticket // slots of calls that have ended
 
 	ladders map[*Ladder]*frame
 	flows   map[*Flow]*frame
@@ -131,7 +132,7 @@ func (r *run) take(m message) {
 	p.At(r.clock.Now())
 	switch m.kind {
 	case Call:
-		m.ticket.Release()
+		r.freed = append(r.freed, m.ticket)
 		p.Called(m.flow, m.node, m.item, m.result)
 	case Check:
 		r.emit(&event.Event{Type: event.HealthChecked, Workflow: m.flow.plan.Name, Level: m.flow.ladder.Number(), Health: m.report})
@@ -158,6 +159,12 @@ func (r *run) obey() {
 			r.do(*c)
 			continue
 		}
+		// Only when all that follows from the end of a call has been done may its
+		// slot go to somebody else: who would be cut must not begin.
+		for _, t := range r.freed {
+			t.Release()
+		}
+		r.freed = r.freed[:0]
 		if !r.dispatch() {
 			return
 		}
@@ -278,7 +285,7 @@ func (r *run) answer(m message) {
 func (r *run) pause(c Command) {
 	wait := r.local.Caller.Wait(&c.Flow.plan.Run.Retry, c.Round, c.Flow.lastPause, c.Error, c.Flow.ladder.keys)
 	c.Flow.lastPause = wait
-	r.emit(&event.Event{Type: event.NodeRetrying, Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(),
+	r.emit(&event.Event{Type: event.NodeRetrying, Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(), Node: c.Flow.ladder.Path(),
 		Attempt: c.Round + 1, RetryInMS: float64(wait) / 1e6, Error: c.Error, Reason: "the whole run"})
 	ctx := r.ladders[c.Ladder].ctx
 	timer := r.clock.NewTimer(wait)

@@ -23,5 +23,8 @@ func local(ctx context.Context, r enginetest.Run) *event.Result {
 	return l.Run(ctx, engine.Start{ID: r.ID, Plan: r.Plan, Input: r.Input, Emit: r.Emit})
 }
 
+// TestProperty is the meaning of workflows, drawn at random.
+func TestProperty(t *testing.T) { enginetest.Property(t, local, 300) }
+
 // TestSuite is what every engine passes.
 func TestSuite(t *testing.T) { enginetest.Suite(t, local) }

@@ -52,6 +52,7 @@ func (f *Flow) subEnded(l *Ladder) {
 	n := l.Node()
 	level := l.Level()
 	r := &event.NodeResult{Status: level.Status, Output: level.Output, Run: &level, DurationMS: level.DurationMS, Attempts: l.newAttempts()}
+	f.tally(n, l.item).inside = r.Attempts
 	switch {
 	case level.Status == event.Cancelled:
 		e := *level.Error
@@ -92,7 +93,6 @@ func (f *Flow) subFailed(n *workflow.Node, item int, r *event.NodeResult) {
 		return
 	}
 	r.Errors = append(r.Errors, r.Error)
-	f.tally(n, item).inside = r.Attempts
 	f.p.put(Command{Kind: Call, Ladder: f.ladder, Flow: f, Node: n, Item: item, From: 1, Prior: r})
 }
 
