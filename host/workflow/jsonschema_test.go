@@ -25,7 +25,10 @@ func fileSchema(t testing.TB) *workflow.Schema {
 }
 
 // asJSON reads TOML as an editor does before it looks at the schema.
-func asJSON(t testing.TB, text []byte) event.Value {
+func asJSON(t interface {
+	Helper()
+	Fatal(...any)
+}, text []byte) event.Value {
 	t.Helper()
 	var v map[string]any
 	if err := toml.Unmarshal(text, &v); err != nil {

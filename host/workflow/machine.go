@@ -192,7 +192,7 @@ func (m *machine) plain(at int, v any, depth int) (out any, made bool, err error
 
 // equal compares two values as JSON: numbers by value, whatever their form.
 func (m *machine) equal(at int, a, b any, depth int) (bool, error) {
-	if err := m.spend(at, 1); err != nil {
+	if err := m.spend(at, 4); err != nil {
 		return false, err
 	}
 	if depth > maxDepth {
