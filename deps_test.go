@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"cmd/host":                 {"host", "host/workflow", "host/event"},
 	"bench/...":                {"host/...", "resilience", "plugins"},
 	"examples/wasm/...":        {"pluginsdk/..."},
+	"examples/modelserver/...": {"examples/modelserver/..."},
 }
 
 // doors lists the libraries that only one place may import, tests apart.

@@ -6,6 +6,7 @@ import (
 
 	"wasmhost/host/event"
 	"wasmhost/host/workflow"
+	"wasmhost/plugins"
 )
 
 // Workflow is a checked workflow file, ready to be started any number of times.
@@ -24,7 +25,8 @@ var ErrInvalid = errors.New("the workflow file is not valid")
 // plugins without running them. All findings are returned; with an error among
 // them the Workflow is nil and the error is ErrInvalid.
 func (h *Host) Load(ctx context.Context, file string) (*Workflow, []workflow.Finding, error) {
-	plan, findings := workflow.Load(ctx, file, workflow.Options{Inspector: h.Inspector(), Getenv: h.getenv})
+	plan, findings := workflow.Load(ctx, file, workflow.Options{
+		Inspector: h.Inspector(), Getenv: h.getenv, Builtins: plugins.Names(), AllowAnyHost: h.config.AllowAnyHost})
 	if plan == nil {
 		return nil, findings, ErrInvalid
 	}
