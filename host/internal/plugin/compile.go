@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ type codeCache struct {
 	cache wazero.CompilationCache
 	dir   string
 	sums  string // of the folder, as it was found
+	found string // its names, sizes and times then
 }
 
 const sumsFile = "sums"
@@ -47,12 +49,13 @@ func (r *Runtime) openCache(digest string) (*codeCache, error) {
 		}
 		sums = ""
 	}
-	c.sums = sums
+	c.sums, c.found = sums, c.listing()
 	c.cache, err = wazero.NewCompilationCacheWithDir(c.dir)
 	return c, err
 }
 
-// sum lists the entries with their digests.
+// sum lists the entries with their checksums. They are against damage only:
+// who may write here may do anything anyway.
 func (c *codeCache) sum() (string, error) {
 	var b strings.Builder
 	err := c.each(func(path string) error {
@@ -61,11 +64,25 @@ func (c *codeCache) sum() (string, error) {
 		}
 		data, err := os.ReadFile(path)
 		if err == nil {
-			fmt.Fprintf(&b, "%s %s\n", digestOf(data), filepath.Base(path))
+			fmt.Fprintf(&b, "%08x %d %s\n", crc32.Checksum(data, castagnoli), len(data), filepath.Base(path))
 		}
 		return err
 	})
 	return b.String(), err
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// listing is what tells that something was added, without reading it.
+func (c *codeCache) listing() string {
+	var b strings.Builder
+	_ = c.each(func(path string) error {
+		if info, err := os.Stat(path); err == nil && filepath.Base(path) != sumsFile {
+			fmt.Fprintln(&b, filepath.Base(path), info.Size(), info.ModTime().UnixNano())
+		}
+		return nil
+	})
+	return b.String()
 }
 
 // empty deletes all entries.
@@ -91,6 +108,9 @@ func (c *codeCache) each(do func(path string) error) error {
 // seal writes down what is there now. Without it the next process compiles
 // again, which is no failure.
 func (c *codeCache) seal() {
+	if c.listing() == c.found && c.sums != "" {
+		return
+	}
 	if sums, err := c.sum(); err == nil && sums != c.sums {
 		_ = writeWhole(filepath.Join(c.dir, sumsFile), []byte(sums))
 	}

@@ -45,17 +45,11 @@ func guestErrors(text []byte) []*event.Error {
 			}
 		}
 	}
-	if trimmed == "" {
-		trimmed = "the plugin reported an error without a text"
-	}
 	return []*event.Error{{Message: errorText(trimmed)}}
 }
 
 func (g *guestError) error() *event.Error {
 	e := &event.Error{Message: errorText(*g.Message)}
-	if e.Message == "" {
-		e.Message = "the plugin reported an error without a text"
-	}
 	switch g.Class {
 	case event.Transient, event.Permanent, event.System, event.Unknown, event.Warning:
 		e.Class, e.Declared = g.Class, true
@@ -100,7 +94,7 @@ func asFailure(list []*event.Error) *event.Error {
 }
 
 // errorText makes a guest's text fit to be shown: valid, printable but for line
-// ends, not endless.
+// ends, not endless, not empty.
 func errorText(s string) string {
 	s = strings.TrimSpace(s)
 	if len(s) > maxErrorText {
@@ -110,5 +104,8 @@ func errorText(s string) string {
 	for i, line := range lines {
 		lines[i] = printable(line)
 	}
-	return strings.Join(lines, "\n")
+	if s = strings.TrimSpace(strings.Join(lines, "\n")); s == "" {
+		return "the plugin reported an error without a text"
+	}
+	return s
 }

@@ -89,7 +89,7 @@ func (r *Runtime) inspect(ctx context.Context, s Spec) (*Info, *event.Error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	img, err := r.read(ctx, s, false)
+	img, err := r.read(ctx, s)
 	if err != nil {
 		return nil, err
 	}

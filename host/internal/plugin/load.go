@@ -25,7 +25,7 @@ func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	img, err := r.read(ctx, s, true)
+	img, err := r.read(ctx, s)
 	if err != nil {
 		return nil, err
 	}

@@ -97,11 +97,6 @@ func (p *program) build(ctx context.Context, img *image) (failed *event.Error) {
 	}()
 	for i := range img.modules {
 		m := &img.modules[i]
-		if m.prepared == nil {
-			if failed := m.prepare(); failed != nil {
-				return failed
-			}
-		}
 		compiled, failed := p.compile(ctx, m, cache)
 		if failed != nil {
 			return failed

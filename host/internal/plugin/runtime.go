@@ -12,9 +12,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"wasmhost/host/event"
+	"wasmhost/host/internal/module"
 )
 
 // Config is what all plugins of one Runtime share. The zero value works.
@@ -41,7 +43,8 @@ type Config struct {
 // Runtime loads plugins. Plugins of the same content share compiled code. It
 // is safe for concurrent use.
 type Runtime struct {
-	cfg Config
+	cfg      Config
+	prepared func() (*module.Cache, error) // opened when it is first needed; nil without a CacheDir
 
 	mu       sync.Mutex
 	closed   bool
@@ -59,7 +62,17 @@ func NewRuntime(cfg Config) *Runtime {
 	if cfg.MaxModuleBytes == 0 {
 		cfg.MaxModuleBytes = defaultMaxModule
 	}
-	return &Runtime{cfg: cfg, programs: map[string]*program{}, plugins: map[*Plugin]struct{}{}}
+	r := &Runtime{cfg: cfg, programs: map[string]*program{}, plugins: map[*Plugin]struct{}{}}
+	r.prepared = sync.OnceValues(func() (*module.Cache, error) {
+		if cfg.CacheDir == "" {
+			return nil, nil
+		}
+		if err := privateDir(cfg.CacheDir); err != nil {
+			return nil, err
+		}
+		return module.OpenCache(filepath.Join(cfg.CacheDir, "prepared"))
+	})
+	return r
 }
 
 // Close closes all plugins: new calls are refused, calls in flight end

@@ -41,8 +41,7 @@ type imageModule struct {
 	name string
 	wasm []byte
 	info *module.Info
-	// prepared is what is compiled: metered and capped. nil when the module is
-	// only looked at.
+	// prepared is what is compiled: metered and capped.
 	prepared []byte
 	main     bool
 	// from is where it was read, for messages; "" for the source itself.
@@ -76,7 +75,7 @@ func digestOf(data []byte) string {
 }
 
 // read gets the bytes behind s.Source, checks them and takes a manifest apart.
-func (r *Runtime) read(ctx context.Context, s Spec, prepare bool) (*image, *event.Error) {
+func (r *Runtime) read(ctx context.Context, s Spec) (*image, *event.Error) {
 	data, base, err := r.readSource(ctx, s)
 	if err != nil {
 		return nil, err
@@ -90,10 +89,10 @@ func (r *Runtime) read(ctx context.Context, s Spec, prepare bool) (*image, *even
 		if err != nil {
 			return nil, err
 		}
-		return img, img.finish(s.ABI, prepare)
+		return img, r.finish(img, s.ABI)
 	}
 	img := &image{digest: digest, size: int64(len(data)), modules: []imageModule{{name: "main", wasm: data, main: true}}}
-	return img, img.finish(s.ABI, prepare)
+	return img, r.finish(img, s.ABI)
 }
 
 // moduleLimits are package module's own, but for the nesting of blocks: GHC
@@ -104,34 +103,22 @@ var moduleLimits = module.Limits{Nesting: 2000}
 // eight megabytes, outside of the memory that is counted.
 const tableElements = 1 << 20
 
-// finish checks every module before anything below sees it, prepares it if it
-// is to be run, and links them all.
-func (img *image) finish(abi string, prepare bool) *event.Error {
+// finish checks every module before anything below sees it, prepares it, and
+// links them all.
+func (r *Runtime) finish(img *image, abi string) *event.Error {
+	cache, err := r.prepared()
+	if err != nil {
+		return fault(event.System, codeHost, "the cache of prepared modules cannot be used: %v", err)
+	}
 	for i := range img.modules {
 		m := &img.modules[i]
-		if prepare {
-			if failed := m.prepare(); failed != nil {
-				return failed
-			}
-			continue
-		}
-		info, err := module.Check(m.wasm, moduleLimits)
+		prepared, err := cache.Prepare(sha256.Sum256(m.wasm), m.wasm, module.Options{Limits: moduleLimits, TableElements: tableElements})
 		if err != nil {
 			return refused(m, err)
 		}
-		m.info = info
+		m.info, m.prepared = prepared.Info, prepared.Bytes
 	}
 	return img.link(abi)
-}
-
-// prepare makes what is compiled: checked, metered and capped.
-func (m *imageModule) prepare() *event.Error {
-	prepared, err := module.Prepare(m.wasm, module.Options{Limits: moduleLimits, TableElements: tableElements})
-	if err != nil {
-		return refused(m, err)
-	}
-	m.info, m.prepared = prepared.Info, prepared.Bytes
-	return nil
 }
 
 // refused is the error of a module that package module does not take.
