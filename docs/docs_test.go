@@ -384,7 +384,7 @@ func TestKeys(t *testing.T) {
 			} else if strings.HasSuffix(x.what, "limits") {
 				want = limits[name]
 			}
-			// A table without its key has no default; with it, this one is 0.
+			// 0 is what holds without a retry; a retry has to say max_retries.
 			if got != want && !(name == "max_retries" && got == "") && !strings.Contains(row[2], "http` origins") {
 				t.Errorf("%s.%s: the default is %s, documented as %q", x.what, name, want, got)
 			}
@@ -566,6 +566,12 @@ func TestErrorCodes(t *testing.T) {
 	slices.Sort(real)
 	real = slices.DeleteFunc(slices.Compact(real), func(c string) bool { return c == resilience.CodeHedgeLost })
 	same(t, "codes of errors", documented, real)
+	explained := mapKeys(t, "../cmd/host/codes.go", "errorCodes")
+	for _, c := range documented {
+		if !slices.Contains(explained, c) {
+			t.Errorf("host explain does not know %s", c)
+		}
+	}
 }
 
 // TestDelays compares the waits in tables with the formulas.
