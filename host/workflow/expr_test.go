@@ -131,7 +131,7 @@ func TestExpressions(t *testing.T) {
 		`find(nodes.list.output, .n > 9)?.k`:             `null`,
 		`findIndex(nodes.a.output.l, # == 1)`:            `1`,
 		`findLast(nodes.list.output, .k == "b").n`:       `3`,
-		`findLastIndex(nodes.a.output.l, # > 9)`:         `-1`,
+		`findLastIndex(nodes.a.output.l, # > 9)`:         `null`,
 		`map(sortBy(nodes.list.output, .n, "desc"), .n)`: `[3,2,1]`,
 		`map(sortBy(nodes.list.output, .k), .n)`:         `[2,1,3]`,
 		`reduce(nodes.a.output.l, #acc + #, 100)`:        `106`,

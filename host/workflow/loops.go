@@ -183,6 +183,7 @@ func (o *loopOp) sum(m *machine, list []any) (any, error) {
 	return total, m.spend(o.at, len(list))
 }
 
+// find returns the item or its place; null when there is none.
 func (o *loopOp) find(m *machine, list []any, last, index bool) (any, error) {
 	for n := range list {
 		i := n
@@ -199,9 +200,6 @@ func (o *loopOp) find(m *machine, list []any, last, index bool) (any, error) {
 			}
 			return list[i], nil
 		}
-	}
-	if index {
-		return int64(-1), nil
 	}
 	return nil, nil
 }

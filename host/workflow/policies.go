@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -243,6 +242,3 @@ func (b *builder) breaker(t *item) resilience.BreakerConfig {
 	}
 	return c
 }
-
-// names are the keys of a table of the plan, sorted.
-func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
