@@ -10,4 +10,25 @@
 // The order of reading: text → document (a tree whose every key and value
 // knows its place) → shapes (keys.go: which keys exist, of which type; the JSON
 // Schema of workflow files is made from the same table) → Plan → warnings.
+//
+// # What the design leaves open
+//
+//   - A node that runs a sub-workflow takes needs, when, run_if, with, for_each,
+//     max_parallel, min_success, deadline, output and fallback. Attempt policies
+//     (timeout, retry, breaker, …) belong to the nodes inside it.
+//   - An approval takes needs, when, run_if and deadline.
+//   - deadline of [defaults] holds for nodes of every kind, as every node
+//     inherits it.
+//   - With for_each, output describes the answer for one item.
+//   - A retry table says how often: max_retries must be given at some layer.
+//     rate_limit needs a rate (burst 1, max_wait 10s when not given), hedge a
+//     delay (max 1). A health check has 5s.
+//   - retry_after = "0s" ignores the hints of plugins.
+//   - A constant fallback is no template.
+//   - Breakers are shared by key over a workflow, its sub-workflows and levels:
+//     the same key with other settings is an error.
+//   - Only ?. tolerates null. A missing key is an error too, except behind ?.
+//     and on the left of ??.
+//   - Whole numbers that leave 64 bits become floats; dividing by zero is an
+//     error.
 package workflow
