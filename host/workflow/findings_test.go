@@ -123,3 +123,33 @@ func readCase(t *testing.T, archive *txtar.Archive) ([]workflow.Finding, string)
 	}
 	return findings, text.String()
 }
+
+// TestTwelveMistakes: one file, twelve different mistakes, one reading.
+func TestTwelveMistakes(t *testing.T) {
+	t.Chdir("../../testdata/workflows")
+	_, findings := workflow.Load(context.Background(), "twelve-mistakes.toml", workflow.Options{Inspector: builtins})
+	if len(findings) != 12 {
+		t.Errorf("%d findings", len(findings))
+	}
+	codes := map[string]bool{}
+	for _, f := range findings {
+		codes[f.Code] = true
+	}
+	if len(codes) != 12 {
+		t.Errorf("they are of %d sorts", len(codes))
+	}
+	var got bytes.Buffer
+	workflow.Format(&got, findings, nil, false)
+	if *update {
+		if err := os.WriteFile("twelve-mistakes.golden", got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("twelve-mistakes.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
