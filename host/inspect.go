@@ -20,7 +20,7 @@ func (i inspector) Inspect(ctx context.Context, p *workflow.Plugin, dir string) 
 	}
 	m := &workflow.Module{ABI: info.ABI, Digest: info.Digest, Exports: info.Functions,
 		Command: info.ABI == plugin.ABIWASI && info.Exports["_start"] != "",
-		NoHTTP: !importsHTTP(info)}
+		NoHTTP:  !importsHTTP(info)}
 	if d := info.Description; d != nil {
 		m.Functions = make(map[string]workflow.FunctionInfo, len(d.Functions))
 		for name, f := range d.Functions {
