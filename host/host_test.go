@@ -277,6 +277,25 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// A program that loads again and again gives back what it no longer needs, and
+// a workflow that is still wanted can be started afterwards.
+func TestUnload(t *testing.T) {
+	h := open(t, nil)
+	for range 3 {
+		w := load(t, h, upper)
+		for range 2 {
+			r, err := h.Start(t.Context(), w, host.Options{Input: event.Text("a"), HasInput: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result := wait(t, r); result.Status != event.Succeeded {
+				t.Fatalf("%s, %+v", result.Status, result.Error)
+			}
+			h.Unload(t.Context(), w)
+		}
+	}
+}
+
 func TestLoadFindsEverything(t *testing.T) {
 	h := open(t, nil)
 	file := filepath.Join(t.TempDir(), "bad.toml")

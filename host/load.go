@@ -34,6 +34,15 @@ func (h *Host) Load(ctx context.Context, file string) (*Workflow, []workflow.Fin
 	return &Workflow{plan: plan}, findings, nil
 }
 
+// Unload gives back what a workflow holds: its plugins, when their calls in
+// flight have ended, and the stacks of its policies. Breakers and limits stay,
+// for the next Load of the same workflow. Runs of it should have ended: their
+// later calls would fail.
+func (h *Host) Unload(ctx context.Context, w *Workflow) {
+	h.plugins.forget(ctx, w.plan)
+	h.caller.Forget(w.plan)
+}
+
 // FromPlan makes a Workflow of a plan that was built in Go.
 func (h *Host) FromPlan(plan *workflow.Plan) *Workflow {
 	h.shared.Declare(plan.Name, plan)
