@@ -206,11 +206,14 @@ func (f *Flow) endItems(n *workflow.Node) {
 	}
 	switch {
 	case it.failed > tolerated(len(it.values), n.MinSuccess):
-		first := it.results[it.first].Error
+		why, where := it.results[it.first].Error, "item "+itoa(it.first)+": "
+		if it.cutAs == event.Failed {
+			why, where = it.cut, "" // the node's deadline decided
+		}
 		r.Status = event.Failed
-		r.Error = &event.Error{Class: first.Class, Code: first.Code, Plugin: first.Plugin, Message: fmt.Sprintf(
-			"%d of %d items failed, min_success = %v tolerates %d: item %d: %s", it.failed, len(it.values), n.MinSuccess,
-			tolerated(len(it.values), n.MinSuccess), it.first, first.Error()), OutcomeUnknown: first.OutcomeUnknown}
+		r.Error = &event.Error{Class: why.Class, Code: why.Code, Plugin: why.Plugin, Message: fmt.Sprintf(
+			"%d of %d items failed, min_success = %v tolerates %d: %s%s", it.failed, len(it.values), n.MinSuccess,
+			tolerated(len(it.values), n.MinSuccess), where, why.Error()), OutcomeUnknown: why.OutcomeUnknown}
 	case cancelled:
 		e := *it.cut
 		r.Status, r.Reason, r.Error = event.Cancelled, e.Message, &e

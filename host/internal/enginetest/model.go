@@ -32,9 +32,25 @@ type trace struct {
 	took                               time.Duration
 }
 
-// simulate runs a sketch.
-func simulate(s *sketch) *trace {
-	m := &model{root: s, free: s.concurrency, breakers: map[string]*modelBreaker{}, budgets: map[string]int{}}
+// simulate runs a sketch, and reports whether there is one right answer: none
+// where it depends on the order of what happens at one instant. A failure that
+// cuts several calls is such a thing: which of them ends first, nobody can say.
+func simulate(s *sketch) (*trace, bool) {
+	want := simulateIn(s, nil)
+	for i := range 8 {
+		order := func(seq int) int { return -seq }
+		if i > 0 {
+			order = func(seq int) int { return int(draw(uint64(i), "order", seq).Uint32()) }
+		}
+		if simulateIn(s, order).text() != want.text() {
+			return want, false
+		}
+	}
+	return want, true
+}
+
+func simulateIn(s *sketch, order func(int) int) *trace {
+	m := &model{clockwork: clockwork{order: order}, root: s, free: s.concurrency, breakers: map[string]*modelBreaker{}, budgets: map[string]int{}}
 	for key, cfg := range s.breakers {
 		m.breakers[key] = &modelBreaker{cfg: cfg, state: "closed", changed: func(from, to string) {
 			m.trace.breakers = append(m.trace.breakers, fmt.Sprintf("%s %s: %s > %s", m.now, key, from, to))
@@ -167,6 +183,7 @@ type modelFlow struct {
 	l        *modelLadder
 	s        *sketch
 	nodes    []modelNode
+	round    int
 	stopping bool
 	pausing  bool
 	failure  *event.Error
@@ -175,6 +192,7 @@ type modelFlow struct {
 type modelNode struct {
 	result   *event.NodeResult
 	running  bool
+	round    int  // in which it ended
 	judged   bool // its failure is known to be absorbed or not
 	absorbed bool
 	attempts int // in all rounds
@@ -231,6 +249,7 @@ func (f *modelFlow) run(a *actor) event.Level {
 // begin makes pending what another round has to do again.
 func (f *modelFlow) begin() {
 	f.stopping, f.failure = false, nil
+	f.round++
 	for i := range f.nodes {
 		n := &f.nodes[i]
 		if !n.result.Kept() && !n.absorbed {
@@ -427,6 +446,9 @@ func (f *modelFlow) endItems(i int) {
 	switch {
 	case f.failedItems(i) > f.allowed(i):
 		r.Status, r.Error = event.Failed, &event.Error{Class: it.first.Class, Code: it.first.Code}
+		if it.late { // this decided
+			r.Error = &event.Error{Class: event.Transient, Code: "deadline"}
+		}
 	case cancelled:
 		r.Status = event.Cancelled
 	default:
@@ -472,7 +494,7 @@ func (f *modelFlow) oneEnded(i, item int, r *event.NodeResult, attempts int) {
 // ended: what follows from the end of a node.
 func (f *modelFlow) ended(i int, r *event.NodeResult) {
 	s := &f.nodes[i]
-	s.running, s.result, s.calls = false, r, nil
+	s.running, s.result, s.calls, s.round = false, r, nil, f.round
 	r.Attempts = s.attempts
 	for k := range f.nodes {
 		f.judge(k)
@@ -499,7 +521,7 @@ func (f *modelFlow) judge(i int) {
 			switch r := f.nodes[k].result; {
 			case r == nil:
 				open = true
-			case r.Kept():
+			case r.Kept() && f.nodes[k].round == f.round: // an earlier one handled another failure
 				s.judged, s.absorbed = true, true
 				return
 			}

@@ -12,6 +12,9 @@ type clockwork struct {
 	now  time.Duration
 	seq  int
 	todo agenda
+	// order is the order of what happens at one instant, by number: nil is that
+	// in which it came up.
+	order func(seq int) int
 }
 
 type entry struct {
@@ -36,7 +39,11 @@ func (a *agenda) Pop() any {
 
 func (c *clockwork) after(d time.Duration, do func()) {
 	c.seq++
-	heap.Push(&c.todo, entry{c.now + d, c.seq, do})
+	seq := c.seq
+	if c.order != nil {
+		seq = c.order(seq)
+	}
+	heap.Push(&c.todo, entry{c.now + d, seq, do})
 }
 
 // run goes on until nothing is left to do.
