@@ -57,21 +57,20 @@ type compiler struct {
 	lets   []string
 	loops  int
 	nodes  map[string]nature.Nature // those that are named, as the checker sees them
-	config conf.Config
+	config *conf.Config
 }
 
 // compile returns the ops of an expression and its type, or everything that is
 // wrong with it. want is what the value must be, any when it is noKind.
 func compile(source string, n *names) (op, nature.Nature, []*exprError) {
-	c := &compiler{source: source, names: n, config: *language}
-	c.config.Env = nature.NatureOf(map[string]any{}) // IsOverridden asks it
+	c := &compiler{source: source, names: n, config: &n.words.config}
 	if strings.TrimSpace(source) == "" {
 		return nil, nature.Nature{}, []*exprError{{width: len(source), code: "bad_expression", message: "the expression is empty"}}
 	}
 	if root, t, ok := c.path(); ok {
 		return root, t, nil
 	}
-	tree, err := parser.ParseWithConfig(source, &c.config)
+	tree, err := n.words.parse(source)
 	if err != nil {
 		return nil, nature.Nature{}, []*exprError{c.foreign(err)}
 	}
@@ -414,7 +413,7 @@ func (c *compiler) check(tree *parser.Tree) (nature.Nature, *exprError) {
 		fields["item"], fields["index"] = c.names.item, integerNature
 	}
 	c.config.Env = object(fields, true)
-	if err := typeCheck(tree, &c.config); err != nil {
+	if err := typeCheck(tree, c.config); err != nil {
 		e := c.foreign(err)
 		if field, ok := strings.CutPrefix(e.message, "unknown field "); ok {
 			e.message = "there is no " + strconv.Quote(field) + " here, says the schema"

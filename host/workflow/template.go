@@ -233,7 +233,7 @@ func closing(s string) int {
 }
 
 // maxExpression bounds the text of one expression.
-const maxExpression = 64 << 10
+const maxExpression = 16 << 10
 
 // text makes the part of a string, and says its type where that is known. at is
 // where an expression at an offset of the string stands; base is set to the

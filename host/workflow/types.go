@@ -21,15 +21,25 @@ var (
 	listNature    = nature.NatureOf([]any{})
 )
 
-// vocabulary are the types of what the host itself provides. The checker writes
-// into the types of objects as it looks at them, so every Load has its own.
+// vocabulary are the types of what the host itself provides, and the tools that
+// compile expressions. The checker writes into types and configuration as it
+// looks at them, so every Load has a vocabulary of its own.
 type vocabulary struct {
 	run, failure, anyNode nature.Nature
+	config                conf.Config
+}
+
+// parse parses an expression. Every time with a new parser: expr 1.17.8 offers
+// to use one again, but its lexer begins where the expression before ended.
+func (v *vocabulary) parse(source string) (*parser.Tree, error) {
+	v.config.Env = nature.NatureOf(map[string]any{}) // no name is overridden
+	return parser.ParseWithConfig(source, &v.config)
 }
 
 func newVocabulary() *vocabulary {
 	v := &vocabulary{
-		run: object(map[string]nature.Nature{"id": stringNature, "workflow": stringNature}, true),
+		config: *language,
+		run:    object(map[string]nature.Nature{"id": stringNature, "workflow": stringNature}, true),
 		failure: object(map[string]nature.Nature{
 			"node": stringNature, "plugin": stringNature, "class": stringNature, "code": stringNature, "message": stringNature,
 			"retry_after_ms": integerNature, "attempt": integerNature, "outcome_unknown": boolNature,
