@@ -18,7 +18,7 @@ type tooLong struct {
 
 // retriesFit warns of retries that cannot all happen before a deadline.
 func (b *builder) retriesFit(n *Node, r *resolved) {
-	if r.Retry.MaxRetries <= 0 || r.maxRetries == nil {
+	if r.Retry.MaxRetries <= 0 || r.maxRetries == nil || r.Deadline == 0 && b.plan.Run.Deadline == 0 {
 		return
 	}
 	worst := r.attempts()
