@@ -2,9 +2,10 @@ package module
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"maps"
 	"os"
-	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -224,8 +225,8 @@ var bombs = map[string]func(size int) []byte{
 	"imports-calls": func(size int) []byte {
 		var m modBuilder
 		m.typ(0, 0)
-		for range size / 2 / 4 {
-			m.imports = append(m.imports, []byte{0, 0, 0, 0})
+		for range size / 2 / 6 {
+			m.imports = append(m.imports, append(appendName(appendName(nil, "m"), "f"), 0, 0))
 		}
 		call := appendU32([]byte{opCall}, uint32(len(m.imports)-1))
 		m.fn(0, 0, rep(size/2/len(call), call...)...)
@@ -424,41 +425,45 @@ var bombs = map[string]func(size int) []byte{
 	},
 }
 
-func compileTime(b []byte) (d time.Duration, peak uint64, err error) {
-	ctx := context.Background()
-	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(allFeatures))
-	defer rt.Close(ctx)
-	runtime.GC()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	begin := time.Now()
-	_, err = compile(ctx, rt, b)
-	d = time.Since(begin)
-	runtime.ReadMemStats(&after)
-	return d, after.TotalAlloc - before.TotalAlloc, err
-}
-
-func TestBombs(t *testing.T) {
-	size := 64 << 10
-	if s := os.Getenv("MODULE_BOMB_KIB"); s != "" {
-		fmt.Sscan(s, &size)
-		size <<= 10
+// TestBombsCompileInTime takes every shape in the largest size up to 64 KiB
+// that is accepted, and compiles it. With MODULE_CAMPAIGN set the limits are
+// the real ones, a second each; otherwise a twentieth of them, to be quick.
+func TestBombsCompileInTime(t *testing.T) {
+	lim, most := Limits{CompileMillis: 1000}, time.Second
+	if os.Getenv("MODULE_CAMPAIGN") != "" {
+		lim = Limits{}
 	}
-	for name, f := range bombs {
-		if only := os.Getenv("MODULE_BOMB"); only != "" && only != name {
+	for _, name := range slices.Sorted(maps.Keys(bombs)) {
+		var p *Prepared
+		size, refused := 64<<10, ""
+		for ; size > 100; size = size * 9 / 10 {
+			b := bombs[name](size)
+			var err error
+			if p, err = Prepare(b, Options{Limits: lim}); err == nil {
+				break
+			}
+			var e *Error
+			if !errors.As(err, &e) || e.Kind != TooLarge {
+				t.Fatalf("%s: %v", name, err)
+			}
+			refused = e.Limit
+		}
+		if p == nil {
+			t.Logf("%-26s refused in every size (%s)", name, refused)
 			continue
 		}
-		b := f(size - 1000)
-		lim := Limits{}
-		if os.Getenv("MODULE_BOMB_OPEN") != "" {
-			lim = Limits{Nesting: 1 << 30, BranchTable: 1 << 30, BodyBytes: 1 << 30, Locals: 1 << 30, Imports: 1 << 30}
-		}
-		p, err := Prepare(b, Options{Limits: lim})
+		ctx := context.Background()
+		rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(allFeatures))
+		begin := time.Now()
+		_, err := compile(ctx, rt, p.Bytes)
+		took := time.Since(begin)
+		rt.Close(ctx)
+		t.Logf("%-26s %6d bytes, larger ones refused by %-13q estimated %5d ms, took %5d ms", name, size, refused, p.Info.CompileMillis, took.Milliseconds())
 		if err != nil {
-			t.Logf("%-26s %8d refused: %v", name, len(b), err)
-			continue
+			t.Errorf("%s: %v", name, err)
 		}
-		d, alloc, err := compileTime(p.Bytes)
-		t.Logf("%-26s %8d -> %8d  %8.0f ms  %6d MiB  %v", name, len(b), len(p.Bytes), d.Seconds()*1000, alloc>>20, err)
+		if took > most {
+			t.Errorf("%s: %v to compile %d bytes", name, took, size)
+		}
 	}
 }

@@ -11,11 +11,11 @@ func Check(b []byte, l Limits) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := scanner{d: d}
+	s := d.scanner(true)
 	for i := range d.bodies {
 		if err := s.scan(i); err != nil {
 			return nil, err
 		}
 	}
-	return d.info(), nil
+	return s.info(), nil
 }

@@ -45,22 +45,23 @@ type decoded struct {
 	lim      Limits
 	features Features
 
-	sections [13]span // contents of the sections by identifier; zero when missing
-	types    []funcType
-	imports  []importEntry
-	funcs    []uint32 // type of each function, imported ones first
-	tables   []TableType
-	memories []Range
-	globals  []GlobalType
-	exports  []exportEntry
-	tableMin uint64 // elements the tables start with, together
-	start    int    // function index, -1: none
-	data     []dataSegment
-	elements int
-	dataN    int // what the data count section says, -1: no such section
-	bodies   []span
-	custom   []customEntry
-	names    span // contents of the name section after its name
+	sections     [13]span // contents of the sections by identifier; zero when missing
+	types        []funcType
+	imports      []importEntry
+	funcs        []uint32 // type of each function, imported ones first
+	tables       []TableType
+	memories     []Range
+	globals      []GlobalType
+	exports      []exportEntry
+	tableMin     uint64 // elements the tables start with, together
+	start        int    // function index, -1: none
+	data         []dataSegment
+	elements     int // element segments
+	elementCount int // elements in them
+	dataN        int // what the data count section says, -1: no such section
+	bodies       []span
+	custom       []customEntry
+	names        span // contents of the name section after its name
 
 	importedFuncs, importedTables, importedMemories, importedGlobals int
 	declared                                                         bitset // functions that ref.func may name

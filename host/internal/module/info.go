@@ -5,6 +5,8 @@ package module
 type Info struct {
 	// Size of the module as it was given, in bytes.
 	Size int
+	// CompileMillis is the estimate that Limits.CompileMillis bounds.
+	CompileMillis int
 	// Features the runtime must have switched on.
 	Features Features
 	Imports  []Import

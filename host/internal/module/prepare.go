@@ -48,12 +48,12 @@ func Prepare(b []byte, o Options) (*Prepared, error) {
 	m := d.meter(&o)
 	size := d.sections[secCode].end - d.sections[secCode].start
 	code := make([]byte, 0, size+size/3+1024)
-	s := scanner{d: d}
+	s := d.scanner(m.on)
 	for i, body := range d.bodies {
 		if err := s.scan(i); err != nil {
 			return nil, err
 		}
-		code = m.body(code, &s, body)
+		code = m.body(code, s, body)
 	}
 	bodies := len(d.bodies)
 	for i := 0; i < len(m.used); i++ { // a helper may ask for another
@@ -62,7 +62,7 @@ func Prepare(b []byte, o Options) (*Prepared, error) {
 		bodies++
 	}
 	p := &writer{d: d, o: &o, m: m}
-	return &Prepared{Bytes: p.module(code, bodies), Info: d.info()}, nil
+	return &Prepared{Bytes: p.module(code, bodies), Info: s.info()}, nil
 }
 
 // fits checks what the options cap.

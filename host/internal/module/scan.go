@@ -54,6 +54,29 @@ type scanner struct {
 	index   uint32 // of the function
 	params  int    // values it takes
 	charge  int64  // steps of the longest path of the function outside its loops
+	effort  effort // of compiling it
+	total   int64  // of compiling all functions until now
+	most    int64  // that it may be
+}
+
+// scanner returns one for the bodies of d.
+func (d *decoded) scanner(metered bool) *scanner {
+	s := &scanner{d: d, most: int64(d.lim.compile(len(d.b)))}
+	s.total = costType*int64(len(d.types)) + costEntry*int64(len(d.imports)+len(d.exports)+len(d.globals)+d.elementCount)
+	s.effort.metered = metered
+	for _, g := range d.globals {
+		if g.Mutable {
+			s.effort.reloads++
+		}
+	}
+	return s
+}
+
+// info describes the module, whose bodies have all been scanned.
+func (s *scanner) info() *Info {
+	i := s.d.info()
+	i.CompileMillis = int(s.total / 1e6)
+	return i
 }
 
 // scan walks over body i: structure, indices and opcodes are checked, places
@@ -63,6 +86,33 @@ type scanner struct {
 // instruction that moves n values (a call, a branch) takes n more. A function
 // or a turn of a loop costs at least one.
 func (s *scanner) scan(i int) *Error {
+	if err := s.walk(i); err != nil {
+		return err
+	}
+	if s.effort.rough() {
+		// Again, with a closer look at which values are alive where.
+		if s.effort.live == nil {
+			s.effort.live = new(liveness)
+		}
+		s.effort.live.reset(s.effort.distinct)
+		s.effort.structure = true
+		err := s.walk(i)
+		s.effort.structure = false
+		if err != nil {
+			return err
+		}
+	}
+	s.total += s.effort.ns
+	if s.total > s.most {
+		e := tooLarge(s.d.bodies[i].start, "", "compiling would take too long (milliseconds, estimated from the structure of the code up to here)",
+			"CompileMillis", uint64(s.most/1e6), uint64(s.total/1e6))
+		return s.named(e, i)
+	}
+	return nil
+}
+
+// walk is scan without a second look.
+func (s *scanner) walk(i int) *Error {
 	d := s.d
 	body := d.bodies[i]
 	r := reader{b: d.b, pos: body.start, end: body.end}
@@ -76,6 +126,7 @@ func (s *scanner) scan(i int) *Error {
 	s.edits = s.edits[:0]
 	s.frames = append(s.frames[:0], frame{op: opBlock, arity: int32(len(ft.results)), label: -1})
 	s.regions = append(s.regions[:0], region{cur: 1, edit: -1})
+	s.effort.start(locals, uint32(body.end-body.start), len(ft.results))
 	for len(s.frames) > 0 {
 		if r.pos >= r.end {
 			r.failf(r.pos, "ends inside %d open blocks", len(s.frames))
@@ -127,9 +178,12 @@ func (s *scanner) instruction(r *reader, locals uint32) {
 			s.later(op)
 		}
 	case shapeLocal:
-		if l := r.u32(); l >= locals && r.err == nil {
+		l := r.u32()
+		if l >= locals {
 			r.failf(off, "local %d does not exist: there are %d", l, locals)
+			return
 		}
+		s.effort.local(l, op != opLocalGet)
 	case shapeGlobal:
 		r.index("global", len(s.d.globals))
 	case shapeTable:
@@ -146,6 +200,7 @@ func (s *scanner) instruction(r *reader, locals uint32) {
 	if *cur >= 0 {
 		*cur++
 	}
+	s.effort.plain(opCosts[op], opEffects[op])
 }
 
 // later notes the features of opcodes that were added with no operands.
@@ -164,11 +219,19 @@ func (s *scanner) step(n int) {
 	}
 }
 
+// plain counts an instruction that pushes so many values, or pops them when
+// below zero.
+func (s *scanner) plain(effect int) {
+	s.step(1)
+	s.effort.plain(costPlain, effect)
+}
+
 // stop ends the present path: what follows cannot be reached from here.
 func (s *scanner) stop() {
 	r := &s.regions[len(s.regions)-1]
 	r.max = max(r.max, r.cur)
 	r.cur = -1
+	s.effort.stop()
 }
 
 func (s *scanner) memArg(r *reader) {
@@ -236,6 +299,7 @@ func (s *scanner) branch(r *reader, off int, depth uint32) int {
 		r.failf(off, "branch out of %d blocks, only %d are open", depth+1, len(s.frames))
 		return 0
 	}
+	s.effort.branch(depth)
 	f := &s.frames[len(s.frames)-1-int(depth)]
 	inner := &s.regions[len(s.regions)-1]
 	if inner.cur < 0 {
@@ -258,31 +322,38 @@ func (s *scanner) special(r *reader, off int, op byte) {
 		s.stop()
 	case opReturn:
 		s.step(1 + int(s.frames[0].arity))
+		s.effort.plain(costPlain+costMoved*int64(s.frames[0].arity), 0)
 		s.stop()
 	case opBlock:
-		_, results := s.blockType(r)
+		params, results := s.blockType(r)
 		s.open(r, off, op, results)
+		s.effort.open(op, params, results)
 	case opIf:
-		_, results := s.blockType(r)
+		params, results := s.blockType(r)
 		s.step(1)
 		s.open(r, off, op, results)
+		s.effort.open(op, params, results)
 		s.frames[len(s.frames)-1].entry = s.regions[len(s.regions)-1].cur
 	case opLoop:
-		params, _ := s.blockType(r)
+		params, results := s.blockType(r)
 		outer := &s.regions[len(s.regions)-1]
 		outer.max = max(outer.max, outer.cur)
 		s.regions = append(s.regions, region{cur: 1, edit: len(s.edits)})
 		s.edits = append(s.edits, edit{at: uint32(off), end: uint32(r.pos), kind: editLoop, params: params > 0})
 		s.open(r, off, op, params)
+		s.effort.open(op, params, results)
 	case opElse:
 		s.otherwise(r, off)
 	case opEnd:
 		s.close()
+		s.effort.close()
 	case opBr:
 		s.step(1 + s.branch(r, off, r.u32()))
 		s.stop()
 	case opBrIf:
+		s.effort.plain(costPlain, -1)
 		s.step(1 + s.branch(r, off, r.u32()))
+		s.effort.conditional()
 	case opBrTable:
 		s.branchTable(r, off)
 	case opCall, opReturnCall:
@@ -292,6 +363,9 @@ func (s *scanner) special(r *reader, off int, op byte) {
 			return
 		}
 		s.note(r, at, editCall, f)
+		if f < uint32(d.importedFuncs) {
+			s.effort.plain(costImport*int64(f), 0)
+		}
 		s.call(d.funcType(f), op == opReturnCall)
 	case opCallIndirect, opReturnIndirect:
 		t := d.typeIndex(r)
@@ -300,6 +374,7 @@ func (s *scanner) special(r *reader, off int, op byte) {
 		}
 		if r.err == nil {
 			s.step(2)
+			s.effort.plain(costIndirect, -1)
 			s.call(&d.types[t], op == opReturnIndirect)
 		}
 	case opSelectTyped:
@@ -308,12 +383,14 @@ func (s *scanner) special(r *reader, off int, op byte) {
 		}
 		r.valType(&d.features)
 		d.features.set(ReferenceTypes)
+		s.effort.plain(costPlain, -2)
 		s.step(1)
 	case opTableSet:
 		r.index("table", len(d.tables))
 		d.features.set(ReferenceTypes)
 		d.use.tableWrites = true
 		s.note(r, off, editTableSet, 0)
+		s.effort.plain(costTableOp, -2)
 		s.step(1)
 	case opMemorySize, opMemoryGrow:
 		if c := r.byte(); r.err == nil && c != 0 {
@@ -323,23 +400,24 @@ func (s *scanner) special(r *reader, off int, op byte) {
 		if op == opMemoryGrow {
 			d.use.memoryGrow = true
 			s.note(r, off, editGrow, 0)
+			s.effort.call(1, 0)
 		}
-		s.step(1)
+		s.plain(1)
 	case opI32Const:
 		r.signed(32)
-		s.step(1)
+		s.plain(1)
 	case opI64Const:
 		r.signed(64)
-		s.step(1)
+		s.plain(1)
 	case opF32Const:
 		r.bytes(4)
-		s.step(1)
+		s.plain(1)
 	case opF64Const:
 		r.bytes(8)
-		s.step(1)
+		s.plain(1)
 	case opRefNull:
 		d.refType(r)
-		s.step(1)
+		s.plain(1)
 	case opRefFunc:
 		at := r.pos
 		f := d.funcIndex(r)
@@ -348,7 +426,8 @@ func (s *scanner) special(r *reader, off int, op byte) {
 		}
 		d.features.set(ReferenceTypes)
 		s.note(r, at, editCall, f)
-		s.step(1)
+		s.effort.call(0, 0)
+		s.plain(1)
 	case opMisc:
 		s.misc(r, off)
 	case opSIMD:
@@ -362,6 +441,7 @@ func (s *scanner) note(r *reader, at int, kind editKind, arg uint32) {
 }
 
 func (s *scanner) call(t *funcType, tail bool) {
+	s.effort.call(len(t.params), len(t.results))
 	s.step(1 + len(t.params) + len(t.results))
 	if tail {
 		s.d.features.set(TailCall)
@@ -375,6 +455,7 @@ func (s *scanner) otherwise(r *reader, off int) {
 		r.failf(off, "else without if")
 		return
 	}
+	s.effort.otherwise()
 	reg := &s.regions[len(s.regions)-1]
 	f.label = max(f.label, reg.cur)
 	reg.cur = f.entry
@@ -406,12 +487,14 @@ func (s *scanner) close() {
 
 func (s *scanner) branchTable(r *reader, off int) {
 	n := r.count(1, "branch targets", "BranchTable", s.d.lim.BranchTable)
+	s.effort.plain(costPlain, -1)
 	arity := 0
 	for range n + 1 {
 		if r.err != nil {
 			return
 		}
 		arity = max(arity, s.branch(r, off, r.u32()))
+		s.effort.split()
 	}
 	s.step(1 + arity)
 	s.stop()
@@ -427,6 +510,7 @@ func (s *scanner) misc(r *reader, off int) {
 		return
 	case sub < miscMemoryInit:
 		d.features.set(SatFloat)
+		s.effort.plain(costDivision, 0)
 		return
 	case sub > miscTableFill:
 		r.fail(unknownOpcode(off, "", opMisc, sub))
@@ -436,6 +520,7 @@ func (s *scanner) misc(r *reader, off int) {
 	default:
 		d.features.set(BulkMemory)
 	}
+	s.effort.plain(miscCosts[sub], miscEffects[sub])
 	switch sub {
 	case miscMemoryInit:
 		s.dataIndex(r, off)
@@ -476,6 +561,7 @@ func (s *scanner) misc(r *reader, off int) {
 	case miscTableSize:
 		r.index("table", len(d.tables))
 	case miscTableFill:
+		s.effort.inline(3) // the compiler writes a loop
 		r.index("table", len(d.tables))
 		d.use.tableWrites = true
 		s.note(r, off, editTable, 0)
@@ -511,6 +597,7 @@ func (s *scanner) simd(r *reader, off int) {
 		r.fail(unknownOpcode(off, "", opSIMD, sub))
 		return
 	}
+	s.effort.plain(costSIMD, simdEffect(sub))
 	switch simdShapes[sub] {
 	case shapeNone:
 	case shapeMemArg:

@@ -102,7 +102,11 @@ func (d *decoded) elementSection(r *reader, w *rewriter) {
 		if exprs {
 			min = 2
 		}
-		for range r.count(min, "elements", "ElementSize", d.lim.ElementSize) {
+		k := r.count(min, "elements", "ElementSize", d.lim.ElementSize)
+		if w == nil {
+			d.elementCount += k
+		}
+		for range k {
 			if exprs {
 				d.constExpr(r, w)
 			} else {
