@@ -21,6 +21,9 @@ type Fault struct {
 	RetryAfter string
 	// Delay is waited before anything is sent; it ends when the client leaves.
 	Delay time.Duration
+	// Hold, when not nil, is waited for before anything is sent: until it is
+	// closed, or the client leaves.
+	Hold <-chan struct{}
 	// Body, when not empty, is sent instead of an answer: wrong on purpose.
 	Body string
 	// Drop closes the connection without an answer.
@@ -171,6 +174,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, f Fault, call *C
 	if f.Delay > 0 {
 		select {
 		case <-time.After(f.Delay):
+		case <-r.Context().Done():
+			return 499
+		}
+	}
+	if f.Hold != nil {
+		select {
+		case <-f.Hold:
 		case <-r.Context().Done():
 			return 499
 		}
