@@ -16,7 +16,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/rogpeppe/go-internal/txtar"
 
 	"wasmhost/host/event"
 )
@@ -96,30 +95,20 @@ func isJSON(ts *testscript.TestScript, neg bool, args []string) {
 
 // The twelve mistakes of testdata/workflows, each with its place.
 func TestTwelveMistakes(t *testing.T) {
-	page, err := txtar.ParseFile(filepath.Join(repo(t), "testdata/workflows/twelve.txtar"))
+	want, err := os.ReadFile(filepath.Join(repo(t), "testdata/workflows/twelve-mistakes.golden"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("HOST_STATE", compiled())
-	t.Chdir(t.TempDir())
-	want := ""
-	for _, f := range page.Files {
-		if f.Name == "want" {
-			want = string(f.Data)
-			continue
-		}
-		if err := os.WriteFile(f.Name, f.Data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	t.Chdir(filepath.Join(repo(t), "testdata/workflows"))
 	var out, errout bytes.Buffer
-	if exit := run(t.Context(), []string{"host", "validate", "workflow.toml"}, strings.NewReader(""), &out, &errout); exit != exitInvalid {
+	if exit := run(t.Context(), []string{"host", "validate", "twelve-mistakes.toml"}, strings.NewReader(""), &out, &errout); exit != exitInvalid {
 		t.Errorf("exit code %d, want %d", exit, exitInvalid)
 	}
-	if d := cmp.Diff(want, out.String()); d != "" {
+	if d := cmp.Diff(string(want), out.String()); d != "" {
 		t.Error(d)
 	}
-	if got, want := errout.String(), "workflow.toml: 12 errors, 0 warnings\n"; got != want {
+	if got, want := errout.String(), "twelve-mistakes.toml: 12 errors, 0 warnings\n"; got != want {
 		t.Errorf("stderr is %q, want %q", got, want)
 	}
 }
