@@ -168,6 +168,12 @@ func TestRefusedBeforeTheStart(t *testing.T) {
 			code: "bad_setting", says: []string{"plugins.up.config.a", "NO_SUCH", "default"}},
 		"approval": {
 			text: upper + "[nodes.ok]\napproval = \"Go on?\"\nneeds = [\"up\"]\n", code: "unsupported", says: []string{`node "ok"`, "approval", "not started"}},
+		"a registry": {
+			text: "[plugins.up]\nsource = \"oci://example.com/up:1\"\nsha256 = \"" + strings.Repeat("0", 64) + "\"\n[nodes.up]\nplugin = \"up\"\n",
+			code: "unsupported", says: []string{"oci://example.com/up:1", "not started"}},
+		"a signature": {
+			text: "[plugins.up]\nsource = \"builtin:uppercase\"\npublic_key = \"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\"\n[nodes.up]\nplugin = \"up\"\n",
+			code: "unsupported", says: []string{"public_key", "sha256", "not started"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := load(t, h, c.text)

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/oklog/ulid/v2"
@@ -107,6 +110,16 @@ func inputOf(p *workflow.Plan, o Options) (event.Value, error) {
 // startable refuses what the file may say and this engine cannot do.
 func (h *Host) startable(p *workflow.Plan) error {
 	return eachPlan(p, func(p *workflow.Plan) error {
+		for _, name := range slices.Sorted(maps.Keys(p.Plugins)) {
+			if p.Plugins[name].PublicKey != "" {
+				return refusal("unsupported", fmt.Sprintf(
+					"plugin %q of workflow %q must be signed (public_key), and this version cannot check signatures; pin it with sha256 instead; the run was not started", name, p.Name))
+			}
+			if source := p.Plugins[name].Source; strings.HasPrefix(source, "oci://") {
+				return refusal("unsupported", fmt.Sprintf(
+					"plugin %q of workflow %q comes from %s, and this version does not fetch from OCI registries; give a path, builtin:NAME or https:// with sha256; the run was not started", name, p.Name, source))
+			}
+		}
 		for i := range p.Nodes {
 			if n := &p.Nodes[i]; n.Kind == workflow.ApprovalNode {
 				return refusal("unsupported", fmt.Sprintf(
