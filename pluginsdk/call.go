@@ -1,7 +1,6 @@
 package pluginsdk
 
 import (
-	"math"
 	"strconv"
 	"time"
 )
@@ -59,14 +58,13 @@ func (c Call) Attempt() int {
 func (c Call) IdempotencyKey() string { return c.ConfigOr("host.idempotency_key", "") }
 
 // Deadline is when the host will end this call; false: it has no limit or the
-// host does not say. Hosts tell the milliseconds that are left, so ask once and
-// keep the answer.
+// host does not say. Hosts tell it in milliseconds since 1970.
 func (c Call) Deadline() (time.Time, bool) {
 	ms, err := strconv.ParseInt(c.ConfigOr("host.deadline_ms", ""), 10, 64)
-	if err != nil || ms < 0 || ms > int64(math.MaxInt64/time.Millisecond) {
+	if err != nil || ms <= 0 {
 		return time.Time{}, false
 	}
-	return time.Now().Add(time.Duration(ms) * time.Millisecond), true
+	return time.UnixMilli(ms), true
 }
 
 // Var returns a variable of this plugin. Whether variables outlive a call is up
@@ -78,9 +76,14 @@ func (c Call) SetVar(key string, value []byte) { c.of.host.SetVar(key, value) }
 
 // HTTP sends a request and returns the answer whatever its status: see
 // [Response.Err]. The host refuses what the workflow does not allow, follows
-// redirects, and ends the request with the call. An error means that there was
-// no answer; it is an *Error of class transient, code "no_answer", unless the
-// host ended the call itself.
+// redirects, and ends the request with the call.
+//
+// When there is no answer (nobody listens, the connection breaks), host ends the
+// call itself, transient and with its code "http_failed", as it does for what is
+// not allowed: HTTP does not return, so there is nothing to handle. Other hosts
+// may report status 0 instead, and pluginsdktest has no call to end; there the
+// error is an *Error of class transient, code "no_answer". Returned as it is, it
+// comes to the same.
 func (c Call) HTTP(request *Request) (*Response, error) { return c.of.host.HTTP(request) }
 
 // Warn tells something beside the output, such as a part that is missing. It

@@ -36,7 +36,7 @@ type everything struct {
 	Maybe   *int               `json:"maybe"`
 	Hidden  string             `json:"-"`
 	NoTag   string
-	private int //nolint:unused // a field that JSON never sees
+	_       int // a field that JSON never sees
 }
 
 func TestSchemaOf(t *testing.T) {

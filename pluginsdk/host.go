@@ -26,6 +26,6 @@ type Host interface {
 	Log(level Level, message string)
 
 	// HTTP sends a request and returns the answer whatever its status. An error
-	// means that there was no answer.
+	// means that there was no answer, on a host that does not end the call then.
 	HTTP(request *Request) (*Response, error)
 }

@@ -2,40 +2,7 @@
 
 package pluginsdk
 
-import "sync"
-
-// active is the host of exports that run in an ordinary program. An export has
-// no parameters, so that the host cannot be handed to it.
-var active struct {
-	turn sync.Mutex // held from UseHost until its undo
-	mu   sync.Mutex
-	host Host
-}
-
-// UseHost makes h the host of every export that is called until undo is
-// called. It waits for the undo of an earlier UseHost, so that tests that run
-// in parallel take turns. It exists only outside WebAssembly; tests use it
-// through pluginsdktest.
-func UseHost(h Host) (undo func()) {
-	active.turn.Lock()
-	setActive(h)
-	return func() {
-		setActive(nil)
-		active.turn.Unlock()
-	}
-}
-
-func setActive(h Host) {
-	active.mu.Lock()
-	defer active.mu.Unlock()
-	active.host = h
-}
-
-func currentHost() Host {
-	active.mu.Lock()
-	defer active.mu.Unlock()
-	if active.host == nil {
-		panic("pluginsdk: there is no host: outside WebAssembly a plugin's exports run only under pluginsdktest")
-	}
-	return active.host
+// outerHost is the host around an ordinary program: there is none.
+func outerHost() Host {
+	panic("pluginsdk: there is no host: outside WebAssembly a plugin's exports run only under pluginsdktest")
 }

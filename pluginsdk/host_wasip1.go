@@ -84,7 +84,8 @@ func hostLogError(message pointer)
 // extism is the host as the ABI shows it.
 type extism struct{}
 
-func currentHost() Host { return extism{} }
+// outerHost is the host around the module.
+func outerHost() Host { return extism{} }
 
 // store copies b into a new block. Payloads move eight bytes a host call:
 // byte by byte a megabyte takes more than a second. Blocks that the host reads

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -166,9 +167,10 @@ func TestWarnings(t *testing.T) {
 }
 
 func TestCall(t *testing.T) {
+	end := time.Date(2026, 11, 23, 12, 0, 0, 250e6, time.UTC)
 	host := pluginsdktest.Host{MinLevel: pluginsdk.LevelInfo, Config: map[string]string{
 		"model": "m", "secret.key": "s", "host.run_id": "r1", "host.workflow": "w", "host.node": "a/b[3]",
-		"host.attempt": "2", "host.idempotency_key": "k", "host.deadline_ms": "60000",
+		"host.attempt": "2", "host.idempotency_key": "k", "host.deadline_ms": strconv.FormatInt(end.UnixMilli(), 10),
 	}}
 	c := host.Call()
 	if v, ok := c.Config("model"); v != "m" || !ok {
@@ -186,8 +188,14 @@ func TestCall(t *testing.T) {
 	if c.RunID() != "r1" || c.Workflow() != "w" || c.Node() != "a/b[3]" || c.Attempt() != 2 || c.IdempotencyKey() != "k" {
 		t.Error("what the call is for")
 	}
-	if at, ok := c.Deadline(); !ok || time.Until(at) > time.Minute || time.Until(at) < 50*time.Second {
-		t.Errorf("Deadline = %v, %v", at, ok)
+	if at, ok := c.Deadline(); !ok || !at.Equal(end) {
+		t.Errorf("Deadline = %v, %v, want %v", at, ok, end)
+	}
+	for _, text := range []string{"0", "-1", "soon", "1e12", "99999999999999999999"} {
+		c := (&pluginsdktest.Host{Config: map[string]string{"host.deadline_ms": text}}).Call()
+		if at, ok := c.Deadline(); ok {
+			t.Errorf("deadline_ms %q is taken for %v", text, at)
+		}
 	}
 	if c := new(pluginsdktest.Host).Call(); c.Attempt() != 0 || c.RunID() != "" {
 		t.Error("a call outside a run is for nothing")

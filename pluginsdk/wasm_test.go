@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -83,7 +84,8 @@ func call(t *testing.T, p *extism.Plugin, function, input string) string {
 }
 
 func TestGuest(t *testing.T) {
-	p := guest(t, "guest", ample, map[string]string{"model": "mödel", "secret.key": "s3cret", "host.run_id": "r", "host.attempt": "2", "host.deadline_ms": "5000"})
+	end := strconv.FormatInt(time.Now().Add(time.Minute).UnixMilli(), 10)
+	p := guest(t, "guest", ample, map[string]string{"model": "mödel", "secret.key": "s3cret", "host.run_id": "r", "host.attempt": "2", "host.deadline_ms": end})
 	for _, tt := range []struct{ function, input, want string }{
 		{"look", `{"text":"hi"}`, `{"config":"mödel","missing":true,"secret":"s3cret","run_id":"r","attempt":2,"deadline":true,"text":"hi"}`},
 		{"count", "", "1"}, {"count", "", "2"}, {"count", "", "3"}, {"count", "", "1"},

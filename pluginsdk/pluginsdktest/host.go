@@ -19,6 +19,7 @@ import (
 // with http.DefaultClient. It is for one goroutine at a time.
 type Host struct {
 	// Config are the settings; "secret.NAME" and "host.…" are ordinary keys.
+	// "host.deadline_ms" is in milliseconds since 1970.
 	Config map[string]string
 	// Vars are the variables; they stay from call to call.
 	Vars map[string][]byte

@@ -237,7 +237,9 @@ static inline void plugin_log(plugin_level level, const char *message) {
 	}
 }
 
-/* Sends a request; headers is a JSON object or 0. Status 0: no answer. */
+/* Sends a request; headers is a JSON object or 0. When there is no answer, host
+ * ends the call, with the code http_failed, and this does not return; another
+ * host may report status 0. */
 static inline plugin_response plugin_http(const char *method, const char *url, const char *headers, const void *body, size_t n) {
 	plugin_text t = {0};
 	plugin_add(&t, "{\"method\":");

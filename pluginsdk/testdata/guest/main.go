@@ -30,7 +30,7 @@ func look() int32 {
 		secret, _ := c.Secret("key")
 		at, limited := c.Deadline()
 		return seen{Config: c.ConfigOr("model", ""), Missing: !found, Secret: secret, RunID: c.RunID(),
-			Attempt: c.Attempt(), Deadline: limited && at.After(time.Now()), Text: i.Text}, nil
+			Attempt: c.Attempt(), Deadline: limited && time.Until(at) > 0 && time.Until(at) <= time.Minute, Text: i.Text}, nil
 	})
 }
 
