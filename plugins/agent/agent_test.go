@@ -218,6 +218,8 @@ func TestBadInput(t *testing.T) {
 		want        string
 	}{
 		{"nothing", " ", nil, "bad_input: there is nothing to ask: give text, {prompt}, or {messages}"},
+		{"null", "null", nil, "bad_input: the input is null, and there is nothing to ask: give the node a prompt with `with`"},
+		{"a null prompt", `{"prompt":null}`, nil, "bad_input: there is nothing to ask"},
 		{"an object of something else", `{"a":{},"b":{}}`, nil, `bad_input: the input has an unknown "a"; known are prompt, system, messages, model, temperature, max_tokens, json, allow_truncated`},
 		{"a slip", `{"prompt":"x","temprature":1}`, nil, `bad_input: the input has an unknown "temprature"; known are`},
 		{"tools", `{"prompt":"x","tools":[]}`, nil, `bad_input: the input has an unknown "tools"`},
@@ -283,4 +285,13 @@ func FuzzAnswer(f *testing.F) {
 		}
 		serverError(body)
 	})
+}
+
+// The export says what the build puts into the module's section.
+func TestDescribe(t *testing.T) {
+	var host pluginsdktest.Host
+	want, err := description.JSON()
+	if got := host.Run(describe, nil); err != nil || got.Error != nil || string(got.Output) != string(want) {
+		t.Errorf("got %s, %v, want %s, %v", got.Output, got.Error, want, err)
+	}
 }

@@ -46,6 +46,10 @@ type message struct {
 func readQuestion(c pluginsdk.Call, input []byte) (question, error) {
 	var q question
 	trimmed := bytes.TrimSpace(input)
+	if string(trimmed) == "null" {
+		// A model would be asked, and paid, for an answer to the word.
+		return q, bad("the input is null, and there is nothing to ask: give the node a prompt with `with`, or the workflow an input")
+	}
 	if len(trimmed) > 0 && trimmed[0] == '{' && json.Valid(trimmed) {
 		var object map[string]json.RawMessage
 		if err := json.Unmarshal(trimmed, &object); err != nil {

@@ -90,6 +90,7 @@ func TestSendFails(t *testing.T) {
 		{"503", nil, "URL/busy", "transient", "503: GET URL/busy answered 503, expected 2xx: later", 4 * time.Second},
 		{"410", nil, "URL/gone", "permanent", "410: GET URL/gone answered 410, expected 2xx: (no body)", 0},
 		{"200 may be wrong", nil, `{"url":"URL/","expect":[201,"3xx"]}`, "permanent", "200: GET URL/ answered 200, expected 201 or 3xx: GET", 0},
+		{"null", nil, "null", "permanent", "bad_input: there is no URL: give text, {url}, or set `url` in the plugin's config", 0},
 		{"no URL", nil, "{}", "permanent", "bad_input: there is no URL: give text, {url}, or set `url` in the plugin's config", 0},
 		{"another scheme", nil, "file:///etc/passwd", "permanent", `bad_input: the URL "file:///etc/passwd" does not begin with http:// or https://`, 0},
 		{"two bodies", nil, `{"url":"URL","body":"x","json":1}`, "permanent", "bad_input: the input has both body and json: give one", 0},
@@ -147,5 +148,14 @@ func TestHealth(t *testing.T) {
 				t.Errorf("got %s, %v, want %s", got, r.Error, tt.want)
 			}
 		})
+	}
+}
+
+// The export says what the build puts into the module's section.
+func TestDescribe(t *testing.T) {
+	var host pluginsdktest.Host
+	want, err := description.JSON()
+	if got := host.Run(describe, nil); err != nil || got.Error != nil || string(got.Output) != string(want) {
+		t.Errorf("got %s, %v, want %s, %v", got.Output, got.Error, want, err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/file"
@@ -59,9 +58,22 @@ func transform(c pluginsdk.Call, input []byte) (any, error) {
 		return nil, mistake(source, err)
 	}
 	if _, err := json.Marshal(out); err != nil {
-		return nil, pluginsdk.Permanent("expression", "expression "+strconv.Quote(source)+": its value is no JSON: "+err.Error())
+		return nil, pluginsdk.Permanent("expression", "expression "+strconv.Quote(source)+": its value cannot be written as JSON: "+unwritable(err))
 	}
 	return out, nil
+}
+
+// unwritable says which value has no JSON.
+func unwritable(err error) string {
+	var value *json.UnsupportedValueError
+	var kind *json.UnsupportedTypeError
+	switch {
+	case errors.As(err, &value):
+		return "it holds the number " + value.Str + ", as a division by zero gives it"
+	case errors.As(err, &kind):
+		return "it holds something that is no text, number, list or object, such as a function"
+	}
+	return err.Error()
 }
 
 // expressionAndData finds out what is computed over what. The host gives text
@@ -101,18 +113,20 @@ func compile(source string) (*vm.Program, error) {
 	return program, nil
 }
 
-// mistake names the place in the expression, from 1.
+// mistake names the place in the expression, line and column from 1.
 func mistake(source string, err error) error {
-	place, message := "", err.Error()
+	place, rest, message := "", "", err.Error()
 	var at *file.Error
-	if errors.As(err, &at) && at.Line > 0 {
-		place = " at " + strconv.Itoa(at.Line) + ":" + strconv.Itoa(at.Column+1)
+	if errors.As(err, &at) {
 		message = at.Message
-		if snippet := strings.TrimRight(at.Snippet, "\n"); snippet != "" {
-			message += snippet
+		if runes := []rune(source); at.From >= 0 && at.From <= len(runes) {
+			rest = string(runes[at.From:])
+		}
+		if at.Line > 0 {
+			place = " at " + strconv.Itoa(at.Line) + ":" + strconv.Itoa(at.Column+1)
 		}
 	}
-	return pluginsdk.Permanent("expression", "expression "+strconv.Quote(source)+place+": "+message)
+	return pluginsdk.Permanent("expression", "expression "+strconv.Quote(source)+place+": "+plain(message, rest))
 }
 
 func check(c pluginsdk.Call) (map[string]any, error) {

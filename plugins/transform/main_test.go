@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -41,13 +42,41 @@ func TestTransformFails(t *testing.T) {
 	tests := []struct{ name, setting, input, code, message string }{
 		{"no expression", "", `{"data":1}`, "bad_input", "there is no expression: set `expression` in the plugin's config, or give {expression, data} as input"},
 		{"not an object", "", `text`, "bad_input", "there is no expression: set `expression` in the plugin's config, or give {expression, data} as input"},
-		{"syntax", "data +", "1", "expression", `expression "data +" at 1:6: unexpected token EOF`},
-		{"unknown name", "1 + dta", "1", "expression", `expression "1 + dta" at 1:5: unknown name dta`},
-		{"second line", "data +\n  nope", "1", "expression", `at 2:3: unknown name nope`},
-		{"unknown function", "now()", "1", "expression", `at 1:1: unknown name now`},
-		{"at run time", `data.a.b`, "{}", "expression", `at 1:8: cannot fetch b from <nil>`},
-		{"wrong kinds", `data + 1`, `"x"`, "expression", `invalid operation: string + int`},
-		{"no JSON", `data / 0`, "1", "expression", "its value is no JSON"},
+		{"syntax", "data +", "1", "expression", `expression "data +" at 1:6: it ends where something should follow`},
+		{"not here", "data ) 1", "1", "expression", `at 1:6: ")" does not belong here`},
+		{"unknown name", "1 + dta", "1", "expression", `expression "1 + dta" at 1:5: there is no dta: an expression sees data`},
+		{"second line", "data +\n  nope", "1", "expression", `at 2:3: there is no nope`},
+		{"unknown function", "now()", "1", "expression", `at 1:1: there is no now`},
+		{"at run time", `data.a.b`, "{}", "expression", `expression "data.a.b" at 1:8: b cannot be read, because what stands before it is null: ?. in place of . tolerates that`},
+		{"a key of a text", `data.deep`, `"x"`, "expression", `at 1:6: a list and a text have their elements by number, from 0, and not by a text`},
+		{"past the end", `data[5]`, `[1]`, "expression", `there is no element 5: the list has 1, counted from 0`},
+		{"wrong kinds", `data + 1`, `"x"`, "expression", `at 1:6: + does not work between a text and a number`},
+		{"lists", `data * data`, `[]`, "expression", `* does not work between a list and a list`},
+		{"objects", `data < 1`, `{}`, "expression", `< does not work between an object and a number`},
+		{"found while reading", `"x" + 1`, `1`, "expression", `+ does not work between a text and a number`},
+		{"minus", `-data`, `"x"`, "expression", `- needs a number and was given a text`},
+		{"large numbers", `data + 1`, `123456789012345678901234567890`, "expression", `+ does not work between a number of more than 64 bits and a number`},
+		{"int of words", `int(data)`, `"seven"`, "expression", `int() makes a number of a number or of a text of digits, and was given "seven"`},
+		{"int of an object", `int(data)`, `{}`, "expression", `and was given an object`},
+		{"int of null", `int(data)`, `null`, "expression", `it does not work with null`},
+		{"len", `len(data)`, `7`, "expression", `len() does not take a number`},
+		{"two for len", `len(data, 1)`, `[]`, "expression", `it takes 1 in its parentheses, and there are 2`},
+		{"in", `1 in data`, `7`, "expression", `in looks into a list or an object, and was given a number`},
+		{"a condition", `data ? 1 : 2`, `7`, "expression", ``},
+		{"a filter", `filter(data, .x)`, `7`, "expression", `it needs a list and was given a number`},
+		{"a filter of no booleans", `filter(data, # + 1)`, `[7]`, "expression", ``},
+		{"upper", `upper(data)`, `7`, "expression", `it needs a text and was given a number`},
+		{"sum", `sum(data)`, `["x"]`, "expression", ``},
+		{"fromJSON", `fromJSON(data)`, `"{"`, "expression", ``},
+		{"keys", `keys(data)`, `7`, "expression", `keys() needs an object and was given a number`},
+		{"reverse", `reverse(data)`, `7`, "expression", `it needs a list and was given a number`},
+		{"a slice", `data[1:2]`, `{}`, "expression", ``},
+		{"join", `join(data, ",")`, `[1]`, "expression", ``},
+		{"sort", `sort(data)`, `[1,"x"]`, "expression", ``},
+		{"split", `split(data, ",")`, `{}`, "expression", ``},
+		{"compare", `data > "x"`, `1`, "expression", `> does not work between a number and a text`},
+		{"call", `data()`, `1`, "expression", ``},
+		{"no JSON", `data / 0`, "1", "expression", "its value cannot be written as JSON: it holds the number +Inf, as a division by zero gives it"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,6 +84,8 @@ func TestTransformFails(t *testing.T) {
 			e := host.Run(run, tt.input).Error
 			if e == nil || e.Class != "permanent" || e.Code != tt.code || !strings.Contains(e.Message, tt.message) {
 				t.Errorf("got %v, want %s: %s", e, tt.code, tt.message)
+			} else if goes := regexp.MustCompile(`interface|<nil>|invalid|reflect|runtime|panic|\n|\^|\bjson\.|float64`).FindString(e.Message); goes != "" {
+				t.Errorf("%q is in words of the library: %s", goes, e.Message)
 			}
 		})
 	}
@@ -103,5 +134,14 @@ func TestHealth(t *testing.T) {
 	host := pluginsdktest.Host{Config: map[string]string{"expression": "("}}
 	if e := host.Run(health, nil).Error; e == nil || e.Code != "expression" {
 		t.Errorf("a bad expression is healthy: %v", e)
+	}
+}
+
+// The export says what the build puts into the module's section.
+func TestDescribe(t *testing.T) {
+	var host pluginsdktest.Host
+	want, err := description.JSON()
+	if got := host.Run(describe, nil); err != nil || got.Error != nil || string(got.Output) != string(want) {
+		t.Errorf("got %s, %v, want %s, %v", got.Output, got.Error, want, err)
 	}
 }

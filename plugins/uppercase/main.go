@@ -26,9 +26,13 @@ var description = pluginsdk.Description{
 }
 
 // upper is the handler. Whatever is not an object is text: numbers and lists
-// too, since the host hands text over without quotes.
+// too, since the host hands text over without quotes. null is what a node gets
+// that nobody gave anything to: answering NULL would hide the mistake.
 func upper(_ pluginsdk.Call, input []byte) ([]byte, error) {
 	trimmed := bytes.TrimSpace(input)
+	if string(trimmed) == "null" {
+		return nil, pluginsdk.Permanent("bad_input", "the input is null, and there is no text to turn into upper case: give the node a text with `with`, or the workflow an input")
+	}
 	var object map[string]json.RawMessage
 	if len(trimmed) == 0 || trimmed[0] != '{' || json.Unmarshal(trimmed, &object) != nil {
 		return []byte(strings.ToUpper(string(input))), nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"wasmhost/pluginsdk/pluginsdktest"
@@ -33,9 +34,29 @@ func TestUpperRefuses(t *testing.T) {
 	}
 }
 
+// A workflow without an input hands over null.
+func TestUpperRefusesNull(t *testing.T) {
+	for _, input := range []string{"null", " null\n"} {
+		var host pluginsdktest.Host
+		r := host.Run(run, input)
+		if e := r.Error; e == nil || e.Class != "permanent" || e.Code != "bad_input" || !strings.Contains(e.Message, "the input is null") || !strings.Contains(e.Message, "`with`") {
+			t.Errorf("%q: %v, output %q", input, e, r.Output)
+		}
+	}
+}
+
 func TestHealth(t *testing.T) {
 	var host pluginsdktest.Host
 	if got := string(host.Run(health, nil).Output); got != `{"healthy":true}` {
 		t.Error(got)
+	}
+}
+
+// The export says what the build puts into the module's section.
+func TestDescribe(t *testing.T) {
+	var host pluginsdktest.Host
+	want, err := description.JSON()
+	if got := host.Run(describe, nil); err != nil || got.Error != nil || string(got.Output) != string(want) {
+		t.Errorf("got %s, %v, want %s, %v", got.Output, got.Error, want, err)
 	}
 }

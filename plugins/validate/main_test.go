@@ -85,3 +85,12 @@ func FuzzValidate(f *testing.F) {
 		}
 	})
 }
+
+// The export says what the build puts into the module's section.
+func TestDescribe(t *testing.T) {
+	var host pluginsdktest.Host
+	want, err := description.JSON()
+	if got := host.Run(describe, nil); err != nil || got.Error != nil || string(got.Output) != string(want) {
+		t.Errorf("got %s, %v, want %s, %v", got.Output, got.Error, want, err)
+	}
+}
