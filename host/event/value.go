@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"unicode/utf8"
 )
@@ -16,12 +18,21 @@ import (
 // must not be changed.
 type Value struct{ v *value }
 
+// value is one of: text that came as plain text, raw JSON, parts, or what Any
+// returns. The other forms are added when somebody asks.
 type value struct {
-	// text is set for a value that came as plain text: a JSON string.
-	text   string
 	isText bool
-	raw    atomic.Pointer[[]byte]
+	text   string
+	given  []byte // raw JSON as it came
+	parts  *parts
+	raw    atomic.Pointer[[]byte] // raw JSON that was made
 	any    atomic.Pointer[any]
+}
+
+// parts are values that were put together.
+type parts struct {
+	list   []Value // when object is nil
+	object map[string]Value
 }
 
 // Null is the JSON value null.
@@ -30,8 +41,21 @@ var Null Value
 // Text returns the JSON string s.
 func Text(s string) Value { return Value{&value{text: s, isText: true}} }
 
-// Of returns v as a Value. v is what Decode gives: nil, bool, string,
-// json.Number (or a Go number), []any or map[string]any; it is not copied.
+// List returns the list of values, without looking into them. The slice is not
+// copied.
+func List(values []Value) Value { return Value{&value{parts: &parts{list: values}}} }
+
+// Object returns the object with those fields, without looking into them. The
+// map is not copied.
+func Object(fields map[string]Value) Value {
+	if fields == nil {
+		fields = map[string]Value{}
+	}
+	return Value{&value{parts: &parts{object: fields}}}
+}
+
+// Of returns v as a Value. v is what Any gives: nil, bool, string, json.Number
+// (or a Go number), []any or map[string]any; it is not copied.
 func Of(v any) Value {
 	switch v := v.(type) {
 	case nil:
@@ -47,11 +71,7 @@ func Of(v any) Value {
 }
 
 // Raw returns the value of JSON text that is known to be valid.
-func Raw(text []byte) Value {
-	n := &value{}
-	n.raw.Store(&text)
-	return Value{n}
-}
+func Raw(text []byte) Value { return Value{&value{given: text}} }
 
 // ErrNotUTF8 is returned for bytes that are no text at all.
 var ErrNotUTF8 = errors.New("not valid UTF-8")
@@ -94,21 +114,17 @@ func decode(text []byte) (any, error) {
 	if err := d.Decode(&v); err != nil {
 		return nil, err
 	}
-	if d.More() {
-		return nil, fmt.Errorf("more text after the JSON value, at byte %d", d.InputOffset())
+	end := d.InputOffset()
+	// Not d.More, which takes a closing bracket for an end.
+	if len(bytes.TrimSpace(text[end:])) > 0 {
+		return nil, fmt.Errorf("more text after the JSON value, at byte %d", end)
 	}
 	return v, nil
 }
 
 // IsNull reports whether the value is null.
 func (v Value) IsNull() bool {
-	if v.v == nil {
-		return true
-	}
-	if raw := v.v.raw.Load(); raw != nil {
-		return string(*raw) == "null"
-	}
-	return false
+	return v.v == nil || v.v.given != nil && string(bytes.TrimSpace(v.v.given)) == "null"
 }
 
 // Any returns the value as decoded JSON: nil, bool, string, json.Number,
@@ -123,12 +139,32 @@ func (v Value) Any() any {
 	if a := v.v.any.Load(); a != nil {
 		return *a
 	}
-	a, err := decode(*v.v.raw.Load())
-	if err != nil { // Raw was promised valid JSON
-		panic(fmt.Sprintf("event: invalid JSON in a Value: %v", err))
+	var a any
+	if v.v.parts != nil {
+		a = v.v.parts.any()
+	} else {
+		var err error
+		if a, err = decode(v.v.given); err != nil { // Raw was promised valid JSON
+			panic(fmt.Sprintf("event: invalid JSON in a Value: %v", err))
+		}
 	}
 	v.v.any.Store(&a)
 	return a
+}
+
+func (p *parts) any() any {
+	if p.object == nil {
+		list := make([]any, len(p.list))
+		for i, v := range p.list {
+			list[i] = v.Any()
+		}
+		return list
+	}
+	object := make(map[string]any, len(p.object))
+	for name, v := range p.object {
+		object[name] = v.Any()
+	}
+	return object
 }
 
 // JSON returns the value as JSON text, which must not be changed.
@@ -136,18 +172,53 @@ func (v Value) JSON() []byte {
 	if v.v == nil {
 		return []byte("null")
 	}
+	if v.v.given != nil {
+		return v.v.given
+	}
 	if raw := v.v.raw.Load(); raw != nil {
 		return *raw
 	}
+	var raw []byte
+	if v.v.parts != nil {
+		raw = v.v.parts.json()
+	} else {
+		raw = encode(v.Any())
+	}
+	v.v.raw.Store(&raw)
+	return raw
+}
+
+func (p *parts) json() []byte {
+	if p.object == nil {
+		out := []byte{'['}
+		for i, v := range p.list {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(out, v.JSON()...)
+		}
+		return append(out, ']')
+	}
+	out := []byte{'{'}
+	for i, name := range slices.Sorted(maps.Keys(p.object)) {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, encode(name)...)
+		out = append(out, ':')
+		out = append(out, p.object[name].JSON()...)
+	}
+	return append(out, '}')
+}
+
+func encode(v any) []byte {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v.Any()); err != nil {
+	if err := e.Encode(v); err != nil {
 		panic(fmt.Sprintf("event: a Value that is not JSON: %v", err))
 	}
-	raw := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
-	v.v.raw.Store(&raw)
-	return raw
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
 // Bytes returns what a plugin is given: a string as raw text, anything else as
@@ -167,7 +238,7 @@ func (v Value) Str() (string, bool) {
 	if v.v.isText {
 		return v.v.text, true
 	}
-	if raw := v.v.raw.Load(); raw != nil && (len(*raw) == 0 || (*raw)[0] != '"') {
+	if v.v.parts != nil || v.v.given != nil && bytes.TrimSpace(v.v.given)[0] != '"' {
 		return "", false
 	}
 	s, ok := v.Any().(string)

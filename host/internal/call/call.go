@@ -49,7 +49,8 @@ type Slot interface {
 	Release()
 }
 
-// Request is one call of a node, or of one item of it.
+// Request is one call of a node, or of one item of it. It may be filled again
+// and used for another call when Call has returned.
 type Request struct {
 	// Root is the workflow that was started: breakers are shared under it. Plan
 	// is the one that Node belongs to.
@@ -73,6 +74,8 @@ type Request struct {
 
 	Slot Slot
 	Emit func(*event.Event)
+
+	attempts attempts
 }
 
 // Caller makes calls. It is safe for concurrent use.
@@ -106,8 +109,9 @@ type answer struct {
 // Call asks the node's answerers in order until one answers. It returns when
 // nothing of the call is left running.
 func (c *Caller) Call(ctx context.Context, r *Request) *event.NodeResult {
-	k := &attempts{caller: c, req: r, set: c.set(r.Root, r.Plan), start: c.clock.Now(), next: max(r.FirstAttempt, 1)}
-	res := &k.result
+	k := &r.attempts
+	k.begin(c, r)
+	res := k.result
 	if r.Prior != nil {
 		res.Errors, res.Attempts, res.Run, res.DurationMS = slices.Clone(r.Prior.Errors), r.Prior.Attempts, r.Prior.Run, r.Prior.DurationMS
 	}
@@ -127,6 +131,7 @@ func (c *Caller) Call(ctx context.Context, r *Request) *event.NodeResult {
 		}
 	}
 	k.conclude(ctx)
+	k.result = nil
 	return res
 }
 
@@ -146,11 +151,29 @@ type attempts struct {
 	next   int // number of the next attempt
 	began  int // what next was when the present answerer was asked
 
-	mu      sync.Mutex // hedges report side by side
-	result  event.NodeResult
+	// Of the present answerer. The functions are made once for many calls.
 	current *workflow.Answerer
-	digest  string
-	unknown bool // an outcome is unknown that must not be repeated
+	plugin  Plugin
+	call    plugin.Call
+	attempt func(context.Context, resilience.Attempt) (answer, error)
+	log     func(level, message string)
+
+	mu     sync.Mutex // hedges report side by side
+	result *event.NodeResult
+	digest string
+}
+
+// begin makes k ready for a request; an earlier one may have used it.
+func (k *attempts) begin(c *Caller, r *Request) {
+	k.caller, k.req, k.start, k.next = c, r, c.clock.Now(), max(r.FirstAttempt, 1)
+	if k.set == nil || k.set.plan != r.Plan || k.set.rootPlan != r.Root || k.set.shared != c.shared {
+		k.set = c.set(r.Root, r.Plan)
+	}
+	k.current, k.plugin, k.call, k.digest = nil, nil, plugin.Call{}, ""
+	k.result = &event.NodeResult{}
+	if k.attempt == nil {
+		k.attempt, k.log = k.once, k.logged
+	}
 }
 
 // ask asks one answerer, with its whole stack.
@@ -186,18 +209,14 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 	if a.Policy.RateLimit != nil || a.Policy.Concurrency > 0 {
 		r.Slot.Release() // it may wait: waits hold no slot
 	}
-	call := plugin.Call{Function: a.Function, Input: input.Bytes(), Meta: plugin.Meta{
+	k.plugin = p
+	k.call = plugin.Call{Function: a.Function, Input: input.Bytes(), Log: k.log, Meta: plugin.Meta{
 		RunID: r.RunID, Workflow: r.Plan.Name, Node: r.Path, IdempotencyKey: idempotencyKey(r.RunID, r.Key, who),
 	}}
 	out, err := k.set.stack(r.Node, who).Do(ctx, resilience.Options{
 		Gate: r.Slot, Observer: k, Classify: k.set.classify,
 		Idempotent: r.Node.Idempotent, FirstAttempt: k.next, Random: k.random(),
-	}, func(ctx context.Context, at resilience.Attempt) (answer, error) {
-		c := call // hedges run side by side
-		c.Meta.Attempt, c.Meta.Deadline = at.Number, at.Deadline
-		c.Log = func(level, message string) { k.log(at, level, message) }
-		return k.once(ctx, p, c)
-	})
+	}, k.attempt)
 	if err != nil {
 		var f *resilience.Failure
 		if !errors.As(err, &f) {
@@ -213,8 +232,10 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 }
 
 // once is one attempt: a plugin call whose output is what the node promises.
-func (k *attempts) once(ctx context.Context, p Plugin, c plugin.Call) (answer, error) {
-	got, err := p.Call(ctx, c)
+func (k *attempts) once(ctx context.Context, at resilience.Attempt) (answer, error) {
+	c := k.call // hedges run side by side
+	c.Meta.Attempt, c.Meta.Deadline = at.Number, at.Deadline
+	got, err := k.plugin.Call(ctx, c)
 	if got.Digest != "" {
 		k.mu.Lock()
 		k.digest = got.Digest
@@ -237,7 +258,7 @@ func (k *attempts) once(ctx context.Context, p Plugin, c plugin.Call) (answer, e
 }
 
 func (k *attempts) answered(out answer, a *workflow.Answerer, who int) {
-	res := &k.result
+	res := k.result
 	res.Status, res.Output, res.AnsweredBy, res.Plugin = event.Succeeded, out.output, answeredBy(who), a.Plugin
 	if who > 0 {
 		res.Status = event.Degraded
@@ -256,7 +277,7 @@ func (k *attempts) final(ctx context.Context, err *event.Error) bool {
 
 // conclude gives a result to a call that nobody answered.
 func (k *attempts) conclude(ctx context.Context) {
-	res := &k.result
+	res := k.result
 	res.DurationMS += ms(k.caller.clock.Now().Sub(k.start))
 	if res.Status != "" {
 		return

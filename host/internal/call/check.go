@@ -39,7 +39,7 @@ func (c *Caller) Check(ctx context.Context, plan *workflow.Plan, check *workflow
 }
 
 func (c *Caller) checkOnce(ctx context.Context, plan *workflow.Plan, check *workflow.Check, runID string) (event.Value, *event.Error) {
-	set := &set{classifier: &resilience.Classifier{Rules: plan.Classify}}
+	set := newSet(plan)
 	p, err := c.plugins.Plugin(ctx, plan, check.Plugin)
 	if err != nil {
 		return event.Null, toEvent(set.classify(err))

@@ -6,13 +6,14 @@ import (
 
 	"wasmhost/host/event"
 	"wasmhost/host/internal/plugin"
+	"wasmhost/host/workflow"
 	"wasmhost/resilience"
 )
 
 // Direct makes one call outside of any workflow, under a timeout (0: none), and
 // gives its error a class. The answer tells what was used even with an error.
 func Direct(ctx context.Context, p Plugin, c plugin.Call, timeout time.Duration, clock Clock) (plugin.Answer, *event.Error) {
-	s := &set{classifier: resilience.DefaultClassifier}
+	s := newSet(&workflow.Plan{})
 	var got plugin.Answer
 	_, err := resilience.NewStack[struct{}](resilience.Policy{Timeout: timeout}, clock).Do(ctx,
 		resilience.Options{Classify: s.classify, Idempotent: true},

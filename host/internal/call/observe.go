@@ -52,8 +52,13 @@ func (k *attempts) Rejected(*resilience.Failure) {
 	k.mu.Unlock()
 }
 
-func (k *attempts) log(a resilience.Attempt, level, message string) {
-	k.emit(&event.Event{Type: event.Log, Attempt: a.Number, Plugin: k.current.Plugin, LogLevel: level, Message: message})
+// logged takes a line that the plugin logs. A hedge has the number of the attempt
+// beside which it runs.
+func (k *attempts) logged(level, message string) {
+	k.mu.Lock()
+	attempt := k.next - 1
+	k.mu.Unlock()
+	k.emit(&event.Event{Type: event.Log, Attempt: attempt, Plugin: k.current.Plugin, LogLevel: level, Message: message})
 }
 
 func (k *attempts) emit(e *event.Event) {

@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"strconv"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"wasmhost/host/event"
 	"wasmhost/host/workflow"
@@ -18,10 +20,19 @@ type set struct {
 	shared     *Shared
 	clock      Clock
 	root       string
+	rootPlan   *workflow.Plan
 	plan       *workflow.Plan
 	classifier *resilience.Classifier
-	stacks     []nodeStacks // by node index
+	classify   func(error) *resilience.Failure // of classifier
+	stacks     []nodeStacks                    // by node index
+
+	mu    sync.Mutex
+	plain map[limits]*stack
 }
+
+// limits are all there is to the policy of most nodes; those that agree on them
+// have one stack, for such a stack keeps no state.
+type limits struct{ timeout, deadline time.Duration }
 
 type (
 	stack      = resilience.Stack[answer]
@@ -38,9 +49,18 @@ func (c *Caller) set(root, plan *workflow.Plan) *set {
 	if s, ok := c.sets.Load(key); ok {
 		return s.(*set)
 	}
-	s, _ := c.sets.LoadOrStore(key, &set{shared: c.shared, clock: c.clock, root: root.Name, plan: plan,
-		classifier: &resilience.Classifier{Rules: plan.Classify}, stacks: make([]nodeStacks, len(plan.Nodes))})
+	made := newSet(plan)
+	made.shared, made.clock, made.root, made.rootPlan = c.shared, c.clock, root.Name, root
+	made.stacks, made.plain = make([]nodeStacks, len(plan.Nodes)), map[limits]*stack{}
+	s, _ := c.sets.LoadOrStore(key, made)
 	return s.(*set)
+}
+
+// newSet is a set that can only classify.
+func newSet(plan *workflow.Plan) *set {
+	s := &set{plan: plan, classifier: &resilience.Classifier{Rules: plan.Classify}}
+	s.classify = s.failure
+	return s
 }
 
 // Forget drops what is kept for a root workflow that will not run again. What
@@ -77,11 +97,21 @@ func (s *set) stack(n *workflow.Node, who int) *stack {
 }
 
 func (s *set) make(a *workflow.Answerer) *stack {
+	p := &a.Policy
+	if p.Retry.MaxRetries <= 0 && p.Breaker == "" && p.RateLimit == nil && p.Concurrency == 0 && p.Hedge == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		at := limits{p.Timeout, p.Deadline}
+		if s.plain[at] == nil {
+			s.plain[at] = resilience.NewStack[answer](resilience.Policy{Timeout: p.Timeout, Deadline: p.Deadline}, s.clock)
+		}
+		return s.plain[at]
+	}
 	return resilience.NewStack[answer](s.shared.policy(s.root, s.plan, &a.Policy), s.clock)
 }
 
-// classify gives an error of a plugin, or of this package, its class.
-func (s *set) classify(err error) *resilience.Failure {
+// failure gives an error of a plugin, or of this package, its class.
+func (s *set) failure(err error) *resilience.Failure {
 	if f, ok := err.(*resilience.Failure); ok {
 		return f // what a stack made of it, whatever the plugin said when it was cut
 	}

@@ -119,13 +119,13 @@ func (f *Flow) Input(n *workflow.Node, item int) event.Value {
 		}
 		return event.Null
 	}
-	all := make(map[string]any, len(n.Needs))
+	all := make(map[string]event.Value, len(n.Needs))
 	for _, need := range n.Needs {
 		if r := f.nodes[need].result; r != nil && r.Status != event.Skipped {
-			all[f.plan.Nodes[need].ID] = r.Output.Any()
+			all[f.plan.Nodes[need].ID] = r.Output
 		}
 	}
-	return event.Of(all)
+	return event.Object(all)
 }
 
 // Attempts is how many calls of a node, or an item, were made in earlier rounds;

@@ -184,14 +184,14 @@ func (f *Flow) endItems(n *workflow.Node) {
 	}
 	it := s.items
 	r := &event.NodeResult{Status: event.Succeeded, Items: it.results, Plugin: n.Primary.Plugin, DurationMS: f.p.since(s.started)}
-	list := make([]any, len(it.values))
+	list := make([]event.Value, len(it.values))
 	cancelled := false
 	for i, item := range it.results {
 		switch item.Status {
 		case event.Succeeded:
-			list[i] = item.Output.Any()
+			list[i] = item.Output
 		case event.Degraded:
-			list[i] = item.Output.Any()
+			list[i] = item.Output
 			r.Status = event.Degraded
 		case event.Cancelled:
 			cancelled = true
@@ -218,7 +218,7 @@ func (f *Flow) endItems(n *workflow.Node) {
 		e := *it.cut
 		r.Status, r.Reason, r.Error = event.Cancelled, e.Message, &e
 	default:
-		r.Output = event.Of(list)
+		r.Output = event.List(list)
 		if n.Output != nil {
 			if err := n.Output.Check(r.Output); err != nil {
 				r.Status, r.Output = event.Failed, event.Null

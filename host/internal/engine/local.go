@@ -58,6 +58,7 @@ func (l *Local) Run(ctx context.Context, s Start) *event.Result {
 	r.emit(&event.Event{Type: event.RunStarted, Workflow: s.Plan.Name})
 	r.progress = NewProgress(base, s.Plan, s.ID, s.Input, r.began)
 	r.loop(ctx)
+	r.dismiss()
 	return r.result()
 }
 
@@ -75,8 +76,10 @@ type run struct {
 
 	ready []Command // calls that wait for a slot
 	head  int
-	cut   bool      // some of them must not begin any more
-	freed []*ticket // slots of calls that have ended
+	cut   bool // some of them must not begin any more
+
+	idle     []*worker
+	answered []*worker // their calls have ended
 
 	ladders map[*Ladder]*frame
 	flows   map[*Flow]*frame
@@ -91,13 +94,12 @@ type nodeKey struct {
 // message is an answer on its way to the loop.
 type message struct {
 	kind   Kind
+	worker *worker
+	result *event.NodeResult
 	flow   *Flow
 	ladder *Ladder
 	node   *workflow.Node
-	item   int
-	result *event.NodeResult
 	report *event.Report
-	ticket *ticket
 	frame  *frame
 }
 
@@ -132,8 +134,9 @@ func (r *run) take(m message) {
 	p.At(r.clock.Now())
 	switch m.kind {
 	case Call:
-		r.freed = append(r.freed, m.ticket)
-		p.Called(m.flow, m.node, m.item, m.result)
+		c := &m.worker.command
+		r.answered = append(r.answered, m.worker)
+		p.Called(c.Flow, c.Node, c.Item, m.result)
 	case Check:
 		r.emit(&event.Event{Type: event.HealthChecked, Workflow: m.flow.plan.Name, Level: m.flow.ladder.Number(), Health: m.report})
 		p.Checked(m.flow, m.report)
@@ -156,22 +159,19 @@ func (r *run) obey() {
 	for {
 		c, more := r.progress.Take()
 		if more {
-			r.do(*c)
+			r.do(c)
 			continue
 		}
 		// Only when all that follows from the end of a call has been done may its
 		// slot go to somebody else: who would be cut must not begin.
-		for _, t := range r.freed {
-			t.Release()
-		}
-		r.freed = r.freed[:0]
+		r.rest()
 		if !r.dispatch() {
 			return
 		}
 	}
 }
 
-func (r *run) do(c Command) {
+func (r *run) do(c *Command) {
 	switch c.Kind {
 	case Open:
 		r.open(c.Ladder)
@@ -191,13 +191,9 @@ func (r *run) do(c Command) {
 		r.cut = true
 		r.ladders[c.Ladder].cancel(c.Error)
 	case Call:
-		r.ready = append(r.ready, c)
+		r.ready = append(r.ready, *c)
 	case Check:
-		ctx := r.ladders[c.Ladder].ctx
-		go func() {
-			report := r.local.Health.Check(ctx, c.Flow.plan, r.start.ID)
-			r.answer(message{kind: Check, flow: c.Flow, report: report})
-		}()
+		r.check(c.Flow, r.ladders[c.Ladder].ctx)
 	case Pause:
 		r.pause(c)
 	default:
@@ -218,7 +214,7 @@ func (r *run) dispatch() bool {
 		if !r.slots.reserve() {
 			return false
 		}
-		r.call(r.ready[r.head])
+		r.call(&r.ready[r.head])
 		r.pop()
 	}
 	return false
@@ -253,27 +249,6 @@ func (r *run) pop() {
 	}
 }
 
-func (r *run) call(c Command) {
-	path := c.Path()
-	ctx := r.ctx(c.Flow, c.Node)
-	level := c.Flow.ladder.Number()
-	if c.From == 0 { // else it has begun as a sub-workflow
-		r.emit(&event.Event{Type: event.NodeStarted, Workflow: c.Flow.plan.Name, Level: level, Node: path, Plugin: c.Node.Primary.Plugin})
-	}
-	t := &ticket{slots: r.slots, reserved: true}
-	req := &call.Request{
-		Root: r.start.Plan, Plan: c.Flow.plan, Node: c.Node,
-		Scope: c.Flow.Scope(c.Node, c.Item), Input: c.Flow.Input(c.Node, c.Item), Item: c.Item >= 0,
-		RunID: r.start.ID, Path: path, Key: c.Flow.Key(c.Node, c.Item), Level: level,
-		FirstAttempt: c.Flow.Attempts(c.Node, c.Item) + 1, From: c.From,
-		Prior: c.Prior, Slot: t, Emit: r.emit,
-	}
-	go func() {
-		result := r.local.Caller.Call(ctx, req)
-		r.answer(message{kind: Call, flow: c.Flow, node: c.Node, item: c.Item, result: result, ticket: t})
-	}()
-}
-
 // answer brings a message to the loop, unless the run has ended.
 func (r *run) answer(m message) {
 	select {
@@ -282,12 +257,18 @@ func (r *run) answer(m message) {
 	}
 }
 
-func (r *run) pause(c Command) {
+func (r *run) check(f *Flow, ctx context.Context) {
+	go func() {
+		r.answer(message{kind: Check, flow: f, report: r.local.Health.Check(ctx, f.plan, r.start.ID)})
+	}()
+}
+
+func (r *run) pause(c *Command) {
 	wait := r.local.Caller.Wait(&c.Flow.plan.Run.Retry, c.Round, c.Flow.lastPause, c.Error, c.Flow.ladder.keys)
 	c.Flow.lastPause = wait
 	r.emit(&event.Event{Type: event.NodeRetrying, Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(), Node: c.Flow.ladder.Path(),
 		Attempt: c.Round + 1, RetryInMS: float64(wait) / 1e6, Error: c.Error, Reason: "the whole run"})
-	ctx := r.ladders[c.Ladder].ctx
+	f, ctx := c.Flow, r.ladders[c.Ladder].ctx
 	timer := r.clock.NewTimer(wait)
 	go func() {
 		defer timer.Stop()
@@ -295,7 +276,7 @@ func (r *run) pause(c Command) {
 		case <-timer.C():
 		case <-ctx.Done():
 		}
-		r.answer(message{kind: Pause, flow: c.Flow})
+		r.answer(message{kind: Pause, flow: f})
 	}()
 }
 

@@ -13,12 +13,14 @@ import (
 // The loop reserves a slot before it starts a node's goroutine, so that a run
 // with 100,000 ready nodes does not have 100,000 goroutines.
 type slots struct {
+	size int
 	sem  *semaphore.Weighted
 	wake chan struct{} // told when a slot may be free for a reservation
 }
 
 func newSlots(n int) *slots {
-	return &slots{sem: semaphore.NewWeighted(int64(max(n, 1))), wake: make(chan struct{}, 1)}
+	n = max(n, 1)
+	return &slots{size: n, sem: semaphore.NewWeighted(int64(n)), wake: make(chan struct{}, 1)}
 }
 
 // reserve takes a slot if one is free and nobody who came back from a wait

@@ -3,7 +3,7 @@ package engine
 import "wasmhost/host/event"
 
 // tell turns what Progress tells into events.
-func (r *run) tell(c Command) {
+func (r *run) tell(c *Command) {
 	if c.Kind == Level {
 		r.emit(&event.Event{Type: event.FallbackUsed, Workflow: c.Ladder.plan.Name, Level: c.Ladder.Number(), Node: c.Ladder.Path(), Error: c.Error})
 		return
