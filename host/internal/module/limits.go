@@ -33,7 +33,7 @@ type Limits struct {
 	// structure of the code, in milliseconds of one core; default 20,000. The
 	// estimate was made for wazero on a busy machine, for the worst code there
 	// is; for the output of real toolchains it is two to four times the real
-	// time. Small modules get less: a twentieth up to 64 KiB, all of it from
+	// time. Small modules get less: one part in 25 up to 64 KiB, all of it from
 	// 1 MiB on, so that small hostile ones cannot keep a host busy for long.
 	CompileMillis int
 }
@@ -93,5 +93,5 @@ func (l Limits) compile(size int) time.Duration {
 	const small, large = 64 << 10, 1 << 20
 	whole := time.Duration(l.CompileMillis) * time.Millisecond
 	part := float64(min(max(size-small, 0), large-small)) / (large - small)
-	return whole/20 + time.Duration(float64(whole)*part*19/20)
+	return whole/25 + time.Duration(float64(whole)*part*24/25)
 }

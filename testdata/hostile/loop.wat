@@ -1,0 +1,2 @@
+;; stopped: an infinite loop
+(module (func (export "run") (loop $l (br $l))))

@@ -1,0 +1,2 @@
+;; stopped: endless tail calls
+(module (func $f (export "run") (return_call $f)))
