@@ -218,7 +218,11 @@ func (d *decoded) section(id byte, r *reader) {
 			d.table(r)
 		}
 	case secMemory:
-		for range r.count(2, "memories", "Functions", d.lim.Functions) {
+		off := r.pos
+		switch n := r.u32(); {
+		case n > 1:
+			r.fail(unsupported(off, r.what, "multi-memory", fmt.Sprintf("%d memories", n)))
+		case n == 1:
 			d.memory(r)
 		}
 	case secGlobal:
@@ -253,7 +257,7 @@ func grow[T any](s []T, n int) []T {
 }
 
 func (d *decoded) typeSection(r *reader) {
-	n := r.count(3, "types", "Types", d.lim.Types)
+	n := r.count(2, "types", "Types", d.lim.Types)
 	d.types = make([]funcType, 0, n)
 	for range n {
 		off := r.pos

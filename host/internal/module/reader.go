@@ -140,6 +140,10 @@ func (r *reader) count(min int, what, limit string, max int) int {
 func (r *reader) name(max int) []byte {
 	off := r.pos
 	n := r.u32()
+	if r.err == nil && uint64(n) > uint64(r.left()) {
+		r.failf(off, "a name of %d bytes is declared, %d are left", n, r.left())
+		return nil
+	}
 	if uint64(n) > uint64(max) {
 		r.fail(tooLarge(off, r.what, "a name is too long", "NameBytes", uint64(max), uint64(n)))
 		return nil
