@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -134,7 +135,7 @@ func (a *app) action(least, most int, takes []string, do func() error) cli.Actio
 		n := c.NArg()
 		switch {
 		case n < least:
-			return usage("%s is missing", c.Command.ArgsUsage).with(helpHint(c.Command.Name))
+			return usage("%s is missing", strings.Trim(strings.Fields(c.Command.ArgsUsage)[n], "[].")).with(helpHint(c.Command.Name))
 		case most >= 0 && n > most:
 			return usage("unexpected argument %q", clean(c.Args().Get(most))).with(helpHint(c.Command.Name))
 		}
@@ -143,16 +144,34 @@ func (a *app) action(least, most int, takes []string, do func() error) cli.Actio
 }
 
 // open makes the Host that a command works with.
-func (a *app) open(allowAnyHost bool) (*host.Host, error) {
-	config := host.Config{AllowAnyHost: allowAnyHost}
-	if dir := a.c.String("state"); dir != "" {
-		config.CacheDir = dir + string(os.PathSeparator) + "cache"
-	}
-	h, err := host.Open(a.ctx, config)
+func (a *app) open() (*host.Host, error) {
+	h, err := host.Open(a.ctx, host.Config{CacheDir: a.cacheDir(), AllowAnyHost: a.c.Bool(anyHost)})
 	if err != nil {
 		return nil, refused(err)
 	}
 	return h, nil
+}
+
+// cacheDir is where compiled plugins are kept; "-", nowhere, when the user has no
+// cache directory.
+func (a *app) cacheDir() string {
+	if dir := a.c.String("state"); dir != "" {
+		return filepath.Join(dir, "cache")
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "-"
+	}
+	return filepath.Join(dir, "host")
+}
+
+const anyHost = "allow-any-host"
+
+// anyHostFlag is for commands that load a workflow file: what the file asks for
+// is checked with the permissions that a run would have. It widens permissions,
+// so no variable sets it.
+func anyHostFlag() cli.Flag {
+	return &cli.BoolFlag{Name: anyHost, Usage: "let plugins whose http permission is \"*\" call any host"}
 }
 
 // close ends a Host; what it was doing for us is over already.

@@ -16,11 +16,11 @@ type line struct {
 	help    bool
 }
 
-// later are commands of the design that this version does not have.
-var later = []string{"serve", "runs", "worker", "test", "plugins", "breakers", "doctor"}
+// absent are commands that people may look for, and that this version does not have.
+var absent = []string{"serve", "runs", "worker", "test", "plugins", "breakers", "doctor"}
 
-// laterFlags are flags of the design that this version does not have.
-var laterFlags = map[string]bool{"durable": true, "engine": true, "server": true, "detach": true}
+// absentFlags are such flags.
+var absentFlags = map[string]bool{"durable": true, "engine": true, "server": true, "detach": true}
 
 // arrange reads the arguments behind the program's name.
 func arrange(args []string, commands []*cli.Command, global []cli.Flag) (*line, error) {
@@ -110,9 +110,9 @@ func findCommand(commands []*cli.Command, name string) *cli.Command {
 }
 
 func unknownCommand(name string, commands []*cli.Command) error {
-	for _, l := range later {
+	for _, l := range absent {
 		if l == name {
-			return usage("this version of host has no command %q yet", name).with(`"host help" lists the commands that it has`)
+			return usage("this version of host has no command %q", name).with(`"host help" lists the commands that it has`)
 		}
 	}
 	var names []string
@@ -129,8 +129,8 @@ func unknownCommand(name string, commands []*cli.Command) error {
 }
 
 func unknownFlag(command, typed, name string, known map[string]cli.Flag) error {
-	if laterFlags[name] {
-		return usage("this version of host has no flag --%s yet", name).with(helpHint(command))
+	if absentFlags[name] {
+		return usage("this version of host has no flag --%s", name).with(helpHint(command))
 	}
 	shown, _, _ := strings.Cut(typed, "=")
 	where := ""

@@ -31,7 +31,7 @@ Exit codes: 0 answered, 1 failed, 2 usage, 3 no such function, 5 no such plugin,
 			&cli.StringSliceFlag{Name: "allow-http", Usage: "`ORIGIN` what the plugin may call; repeatable"},
 			&cli.StringSliceFlag{Name: "allow-fs", Usage: "`DIR:AT[:rw]` a folder, and where the plugin sees it; repeatable"},
 			&cli.StringSliceFlag{Name: "env", Usage: "`NAME` an environment variable that the plugin may read; repeatable"},
-			&cli.BoolFlag{Name: "allow-any-host", Usage: "accept \"*\" as host of --allow-http"},
+			&cli.BoolFlag{Name: anyHost, Usage: "accept \"*\" as host of --allow-http"},
 		),
 		Action: a.action(1, 2, forms, a.call),
 	}
@@ -63,7 +63,7 @@ func (a *app) call() error {
 	if err != nil {
 		return err
 	}
-	h, err := a.open(c.Bool("allow-any-host"))
+	h, err := a.open()
 	if err != nil {
 		return err
 	}

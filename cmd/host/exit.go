@@ -9,7 +9,8 @@ import (
 	"wasmhost/host/event"
 )
 
-// The exit codes, as cli-and-api.md of the design fixes them.
+// The exit codes. Scripts rely on them: none changes its meaning, and those that
+// this version does not use stay free.
 const (
 	exitOK           = 0
 	exitFailed       = 1
@@ -62,7 +63,7 @@ func (f *failure) with(hint string) *failure {
 // or that a call ended with.
 func exitOf(e *event.Error) int {
 	switch e.Code {
-	case "bad_run_id", "run_conflict", "missing_secret", "bad_setting", "unsupported", "bad_plugin", "bad_secret":
+	case "bad_run_id", "run_conflict", "missing_secret", "bad_setting", "unsupported", "not_available", "bad_plugin", "bad_secret":
 		return exitUsage
 	case "invalid_input":
 		return exitUsage
@@ -70,7 +71,7 @@ func exitOf(e *event.Error) int {
 		return exitInvalid
 	case "not_found":
 		return exitNotFound
-	case "bad_module", "unsupported_module", "digest_mismatch", "bad_signature":
+	case "bad_module", "unsupported_module", "digest_mismatch":
 		return exitModule
 	}
 	return exitFailed

@@ -23,7 +23,7 @@ fallback workflows are shown.`,
 			if width == 0 {
 				width, _ = size(a.out)
 			}
-			h, err := a.open(false)
+			h, err := a.open()
 			if err != nil {
 				return err
 			}

@@ -14,12 +14,13 @@ func (a *app) healthCommand() *cli.Command {
 	return &cli.Command{
 		Name: "health", ArgsUsage: "FILE", Usage: "run the health checks of a workflow",
 		Description: `Exit codes: 0 every critical check is healthy, 6 one is not, 2 a setting or secret is missing, 3 invalid file.`,
+		Flags:       []cli.Flag{anyHostFlag()},
 		Action:      a.action(1, 1, forms, a.health),
 	}
 }
 
 func (a *app) health() error {
-	h, err := a.open(false)
+	h, err := a.open()
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"wasmhost/host"
@@ -63,7 +64,7 @@ func (a *app) load(h *host.Host, file string) (*host.Workflow, error) {
 func workflowFile(file string) (string, error) {
 	info, err := os.Stat(file)
 	if err == nil && info.IsDir() {
-		inside := strings.TrimRight(file, "/"+string(os.PathSeparator)) + string(os.PathSeparator) + "workflow.toml"
+		inside := filepath.Join(file, "workflow.toml")
 		if _, err := os.Stat(inside); err == nil {
 			return inside, nil
 		}
@@ -78,17 +79,8 @@ func workflowFile(file string) (string, error) {
 
 // invalid is the failure for findings of which at least one is an error.
 func invalid(file string, findings []workflow.Finding) *failure {
-	errors, exit := 0, exitModule
-	for _, f := range findings {
-		if f.Severity != workflow.Error {
-			continue
-		}
-		errors++
-		if !f.IsModule() {
-			exit = exitInvalid
-		}
-	}
-	f := &failure{exit: exit, message: fmt.Sprintf("%s is not valid: %s", clean(file), counted(errors, "error"))}
+	errors, _ := tally(findings)
+	f := &failure{exit: exitOfFindings(findings), message: fmt.Sprintf("%s is not valid: %s", clean(file), counted(errors, "error"))}
 	if errors > 0 {
 		f.hint = "host explain " + firstError(findings) + " says more about the first of them"
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -15,8 +16,9 @@ func (a *app) planCommand() *cli.Command {
 	return &cli.Command{
 		Name: "plan", ArgsUsage: "FILE", Usage: "show what would run: order, policies, permissions, worst case",
 		Description: "Nothing runs. Policies are shown as they are after [defaults], [policies] and the node are merged.",
+		Flags:       []cli.Flag{anyHostFlag()},
 		Action: a.action(1, 1, forms, func() error {
-			h, err := a.open(false)
+			h, err := a.open()
 			if err != nil {
 				return err
 			}
@@ -108,11 +110,24 @@ type levelView struct {
 }
 
 func boundOf(b workflow.Bound) boundView {
+	how := sum.ReplaceAllStringFunc(b.Arithmetic, func(s string) string {
+		if m := sum.FindStringSubmatch(s); m[2] == m[3] {
+			return m[1] + m[2]
+		}
+		return s
+	})
 	if b.Unbounded {
-		return boundView{How: b.Arithmetic}
+		return boundView{How: how}
 	}
-	return boundView{Time: span(b.Time), MS: b.Time.Milliseconds(), How: b.Arithmetic}
+	v := boundView{Time: span(b.Time), MS: b.Time.Milliseconds(), How: how}
+	if v.How == v.Time {
+		v.How = "" // one call and no wait: there is nothing to add up
+	}
+	return v
 }
+
+// sum finds sums of one part, as in "30s = 30s; then fallback 0: 5s = 5s".
+var sum = regexp.MustCompile(`(^|: )([^\s]+) = ([^\s,;]+)`)
 
 func (b boundView) String() string {
 	if b.Time == "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"wasmhost/host/event"
 	"wasmhost/host/workflow"
@@ -57,6 +58,7 @@ func (eventLines) Close()      {}
 
 // plain writes a line for everything that a reader of a log wants to know.
 type plain struct {
+	mu      sync.Mutex // notes come from anywhere
 	w       io.Writer
 	verbose bool
 }
@@ -64,11 +66,15 @@ type plain struct {
 // Emit is called by one goroutine at a time.
 func (p *plain) Emit(e *event.Event) {
 	if text := sayEvent(e, p.verbose); text != "" {
-		fmt.Fprintln(p.w, text)
+		p.note(text)
 	}
 }
 
-func (p *plain) note(text string) { fmt.Fprintln(p.w, text) }
+func (p *plain) note(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintln(p.w, text)
+}
 
 func (*plain) Close() {}
 

@@ -24,8 +24,7 @@ health gate, 7 deadline, 8 refused module, 10 degraded with --strict, 130 interr
 			&cli.StringFlag{Name: "run-id", EnvVars: []string{"HOST_RUN_ID"}, Usage: "`ID` name the run; the id is its idempotency key", DefaultText: "a new one"},
 			&cli.BoolFlag{Name: "strict", EnvVars: []string{"HOST_STRICT"}, Usage: "exit 10 when the run is degraded"},
 			&cli.BoolFlag{Name: "watch", EnvVars: []string{"HOST_WATCH"}, Usage: "run again whenever the workflow, a plugin or a schema changes"},
-			// It widens permissions, so no variable sets it.
-			&cli.BoolFlag{Name: "allow-any-host", Usage: "let plugins whose http permission is \"*\" call any host"},
+			anyHostFlag(),
 		),
 		Action: a.action(1, 1, forms, func() error {
 			if a.c.Bool("watch") {
@@ -39,7 +38,7 @@ health gate, 7 deadline, 8 refused module, 10 degraded with --strict, 130 interr
 // runOnce loads and runs the workflow. loaded, if any, learns what was loaded
 // before the run starts.
 func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
-	h, err := a.open(a.c.Bool("allow-any-host"))
+	h, err := a.open()
 	if err != nil {
 		return err
 	}
@@ -56,6 +55,9 @@ func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
 		return err
 	}
 	p := a.newProgress(w.Plan())
+	if uncompiled(a.cacheDir(), w.Plan()) {
+		p = newFirstRun(p)
+	}
 	options.Sink = p
 	r, err := h.Start(ctx, w, options)
 	if err != nil {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
+	"wasmhost/host"
 	"wasmhost/host/workflow"
 )
 
@@ -13,8 +15,8 @@ func (a *app) validateCommand() *cli.Command {
 		Name: "validate", ArgsUsage: "FILE...", Usage: "check workflow files and show every finding",
 		Description: `Files that they name (schemas, sub-workflows, fallback levels, plugins) are checked too; nothing runs.
 
-Exit codes: 0 valid, 3 invalid, 5 no such file, 8 when the only errors are refused modules.`,
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "strict", EnvVars: []string{"HOST_STRICT"}, Usage: "take warnings for errors"}},
+Exit codes: 0 valid, 3 invalid, 5 the one FILE cannot be read, 8 when the only errors are refused modules.`,
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "strict", EnvVars: []string{"HOST_STRICT"}, Usage: "take warnings for errors"}, anyHostFlag()},
 		Action: a.action(1, -1, forms, a.validate),
 	}
 }
@@ -26,54 +28,26 @@ type validity struct {
 }
 
 func (a *app) validate() error {
-	h, err := a.open(false)
+	h, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer a.close(h)
-	strict := a.c.Bool("strict")
+	files := a.c.Args().Slice()
 	all := validity{Valid: true, Findings: []workflow.Finding{}}
-	exit := exitOK
-	for _, file := range a.c.Args().Slice() {
-		file, err := workflowFile(file)
-		if err != nil {
-			return err
-		}
-		_, findings, _ := h.Load(a.ctx, file)
+	unread := false
+	for _, file := range files {
+		file, findings := a.check(h, file)
 		if code := interrupted(a.ctx); code != 0 {
 			return quietly(code)
 		}
-		errors, warnings, modules := 0, 0, 0
-		for i := range findings {
-			f := &findings[i]
-			if f.Severity == workflow.Warning && strict {
-				f.Severity = workflow.Error
-			}
-			switch {
-			case f.Severity == workflow.Warning:
-				warnings++
-			case f.IsModule():
-				modules++
-				errors++
-			default:
-				errors++
-			}
-		}
 		all.Findings = append(all.Findings, findings...)
-		if errors > 0 {
-			all.Valid = false
-			if exit == exitOK {
-				exit = exitModule
-			}
-			if modules < errors {
-				exit = exitInvalid
-			}
-		}
+		unread = unread || isUnread(file, findings)
 		if a.format != "text" {
 			continue
 		}
 		workflow.Format(a.out, findings, nil, a.colourful(a.out))
-		switch {
+		switch errors, warnings := tally(findings); {
 		case errors > 0:
 			a.say("%s: %s, %s", clean(file), counted(errors, "error"), counted(warnings, "warning"))
 		case warnings > 0:
@@ -82,13 +56,18 @@ func (a *app) validate() error {
 			a.say("%s: valid", clean(file))
 		}
 	}
+	exit := exitOfFindings(all.Findings)
+	all.Valid = exit == exitOK
+	if unread && len(files) == 1 {
+		exit = exitNotFound
+	}
 	switch a.format {
 	case "json":
 		err = writeJSON(a.out, all, true)
 	case "jsonl":
 		for _, f := range all.Findings {
 			if err = writeJSON(a.out, f, false); err != nil {
-				return err
+				break
 			}
 		}
 	}
@@ -96,4 +75,59 @@ func (a *app) validate() error {
 		return fmt.Errorf("the findings cannot be written: %w", err)
 	}
 	return quietly(exit)
+}
+
+// check loads one file. A file that cannot be read is a finding like others, so
+// that one bad name does not hide what is wrong with the rest.
+func (a *app) check(h *host.Host, arg string) (file string, findings []workflow.Finding) {
+	file, err := workflowFile(arg)
+	var f *failure
+	if errors.As(err, &f) {
+		return arg, []workflow.Finding{{File: arg, Line: 1, Col: 1, Severity: workflow.Error, Code: "missing_file", Message: f.message, Hint: f.hint}}
+	}
+	_, findings, _ = h.Load(a.ctx, file)
+	if a.c.Bool("strict") {
+		for i := range findings {
+			findings[i].Severity = workflow.Error
+		}
+	}
+	return file, findings
+}
+
+// isUnread reports whether the only finding is that the file itself cannot be
+// read. A file that it names is found missing where it is named, and nothing is
+// named at the first character.
+func isUnread(file string, findings []workflow.Finding) bool {
+	if len(findings) != 1 {
+		return false
+	}
+	f := findings[0]
+	return f.File == file && f.Line <= 1 && f.Col <= 1 && (f.Code == "missing_file" || f.Code == "unreadable")
+}
+
+func tally(findings []workflow.Finding) (errors, warnings int) {
+	for _, f := range findings {
+		if f.Severity == workflow.Error {
+			errors++
+		} else {
+			warnings++
+		}
+	}
+	return errors, warnings
+}
+
+// exitOfFindings is 8 when all errors are refused modules, 3 when there are
+// others.
+func exitOfFindings(findings []workflow.Finding) int {
+	exit := exitOK
+	for _, f := range findings {
+		switch {
+		case f.Severity != workflow.Error:
+		case !f.IsModule():
+			return exitInvalid
+		default:
+			exit = exitModule
+		}
+	}
+	return exit
 }
