@@ -290,5 +290,8 @@ func (r *run) result() *event.Result {
 		Nodes: level.Nodes, Levels: root.levels, Health: level.Health,
 		StartedAt: r.began, FinishedAt: now, DurationMS: float64(now.Sub(r.began).Microseconds()) / 1e3,
 	}
+	if res.Nodes == nil { // a level that did not take the input
+		res.Nodes = event.NodeMap{}
+	}
 	return res
 }
