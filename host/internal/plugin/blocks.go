@@ -32,14 +32,30 @@ const (
 	blocksBase    = 64 // so that 0, and small numbers read from nowhere, are no block
 	blocksAlign   = 16
 	blocksResting = 32
+	blocksKept    = 1 << 20 // bytes, between calls
 )
 
 func newBlocks(m *memory) *blocks {
 	return &blocks{memory: m, top: blocksBase, live: map[uint64]uint64{}, free: map[uint64][]uint64{}}
 }
 
-func (b *blocks) begin(input []byte) error {
+func (b *blocks) clear() {
 	b.reset()
+	b.in = span{}
+	// The next call pays for what it uses, as with a new instance; the memory
+	// itself stays for it, unless it is a lot.
+	b.memory.used -= int64(len(b.data))
+	b.data = b.data[:0]
+	if cap(b.data) > blocksKept {
+		b.data = nil
+	}
+}
+
+func (b *blocks) pristine() bool {
+	return b.top == blocksBase && b.in == span{} && b.out == span{} && b.failedAt == 0
+}
+
+func (b *blocks) begin(input []byte) error {
 	b.in = span{}
 	if len(input) == 0 {
 		return nil
@@ -117,6 +133,10 @@ func (b *blocks) reach(end uint64) error {
 			return b.full(end - have)
 		}
 		b.memory.refused = false
+	}
+	if grown <= uint64(cap(b.data)) { // what was given back is clean
+		b.data = b.data[:grown]
+		return nil
 	}
 	data := make([]byte, grown)
 	copy(data, b.data)

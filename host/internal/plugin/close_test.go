@@ -37,8 +37,8 @@ func TestConcurrentCalls(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if reset == ResetNever && (len(p.warm) == 0 || len(p.warm) > 3) {
-			t.Errorf("%d instances are kept", len(p.warm))
+		if reset == ResetNever && (p.pool.size() == 0 || p.pool.size() > 3) {
+			t.Errorf("%d instances are kept", p.pool.size())
 		}
 	}
 }

@@ -28,17 +28,23 @@ type instance struct {
 	memory    *memory
 	meter     meter
 	kernel    kernel
-	blocks    *blocks // the kernel, while it is one in Go
+	blocks    *blocks   // the kernel, while it is one in Go
+	handles   []handles // of the modules, in the program's order
 	started   bool
 	// spent is true when no other call may use it: it trapped, was stopped, or
 	// ended by itself.
 	spent bool
+	state *state // to go back to after a call; nil: it cannot
 
-	vars     map[string][]byte
-	varBytes int64
+	vars       map[string][]byte
+	varsShared bool // with a state: not to be changed
+	varBytes   int64
+	wasi       wasiState
 
 	// What follows belongs to the call that is served.
 	ctx   context.Context
+	own   callContext
+	stack [1]uint64
 	meta  Meta
 	log   callLog
 	stdio stdio
@@ -79,23 +85,26 @@ func instanceOf(ctx context.Context) *instance {
 }
 
 // serve runs entry once. Initialisers run here too, the first time, under the
-// same context.
+// same context and the same limits, which begin anew for the call itself. They
+// see neither its input nor what it is about: what they leave behind is there
+// for other calls too.
 func (in *instance) serve(ctx context.Context, e entry, c Call) (output []byte, warnings []*event.Error, failed *event.Error) {
-	in.ctx, in.meta = ctx, c.Meta
+	in.ctx, in.meta = ctx, Meta{}
+	in.own = callContext{Context: ctx, in: in}
 	in.log = callLog{to: c.Log, masks: in.plugin.masks, left: in.plugin.limits.Log}
-	in.stdio.begin(in.plugin.exports.abi, c.Input, in.plugin.limits.Output)
+	in.stdio.begin()
 	in.http = httpState{}
 	in.memory.peak, in.memory.refused = in.memory.used, false
 	in.meter.begin(in.plugin.limits.Steps)
 	defer func() {
 		in.stdio.end()
-		in.ctx, in.log.to = nil, nil
+		in.ctx, in.log.to, in.meta, in.own.Context = nil, nil, Meta{}, nil
 		if in.memory.refused {
 			in.spent = true
 		}
 	}()
 
-	rc, err := in.run(&callContext{Context: ctx, in: in}, e, c.Input)
+	rc, err := in.run(e, &c)
 	if err != nil {
 		in.spent = true
 		if exit, ok := err.(*sys.ExitError); !ok || exit.ExitCode() != 0 {
@@ -136,9 +145,9 @@ func (in *instance) result(rc int32) ([]byte, []*event.Error, *event.Error) {
 	return output, nil, nil
 }
 
-// run makes the instance if there is none yet, and calls the function. A panic
-// of wazero or of an allocator comes back as an error.
-func (in *instance) run(ctx *callContext, e entry, input []byte) (rc int32, err error) {
+// run gets the instance ready and calls the function. A panic of wazero or of
+// an allocator comes back as an error.
+func (in *instance) run(e entry, c *Call) (rc int32, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			switch r := r.(type) {
@@ -151,21 +160,23 @@ func (in *instance) run(ctx *callContext, e entry, input []byte) (rc int32, err 
 			}
 		}
 	}()
-	if len(in.linked) == 0 {
-		if err := in.instantiate(ctx); err != nil {
+	p := in.plugin
+	if in.state == nil {
+		if err := in.prepare(e); err != nil {
 			return 0, err
 		}
 	}
-	if err := in.kernel.begin(input); err != nil {
+	in.meta = c.Meta
+	in.http.status, in.http.headers = 0, nil
+	in.memory.peak = in.memory.used
+	in.meter.begin(p.limits.Steps)
+	if p.exports.abi == ABIWASI {
+		in.stdio.input(c.Input, p.limits.Output)
+	}
+	if err := in.kernel.begin(c.Input); err != nil {
 		return 0, err
 	}
-	if !in.started && e.initialise {
-		if err := in.initialise(ctx); err != nil {
-			return 0, err
-		}
-		in.started = true
-	}
-	if e.once {
+	if e.once && in.state == nil {
 		in.spent = true
 	}
 	f := in.functions[e.export]
@@ -173,30 +184,74 @@ func (in *instance) run(ctx *callContext, e entry, input []byte) (rc int32, err 
 		f = in.main.ExportedFunction(e.export)
 		in.functions[e.export] = f
 	}
-	results, err := f.Call(ctx)
-	if err != nil {
+	in.stack[0] = 0
+	if err := f.CallWithStack(&in.own, in.stack[:]); err != nil {
 		return 0, err
 	}
-	if len(results) > 0 {
-		rc = int32(results[0])
+	return int32(in.stack[0]), nil
+}
+
+// prepare brings the instance to where calls begin: by running what has to run
+// before them, or by taking over the state of one that did.
+func (in *instance) prepare(e entry) error {
+	p := in.plugin
+	if len(in.linked) > 0 { // reset = "never"
+		in.kernel.clear()
+	} else {
+		s := p.initial(e.initialise)
+		if err := in.instantiate(&in.own, s == nil); err != nil {
+			return err
+		}
+		if s != nil {
+			if !in.adopt(s) {
+				return fault(event.System, codeMemory, "there is no memory for one more instance")
+			}
+			in.state, in.started = s, e.initialise
+			return nil
+		}
 	}
-	return rc, nil
+	if !in.started && e.initialise {
+		if err := in.initialise(&in.own); err != nil {
+			return err
+		}
+		in.started = true
+	}
+	if p.spec.Reset == ResetCall && p.program.resettable() && in.kernel.pristine() && !in.memory.refused {
+		in.state = in.save()
+		if in.state.portable {
+			p.states[kind(e.initialise)].CompareAndSwap(nil, in.state)
+		}
+	}
+	return nil
+}
+
+// reusable makes the instance ready for another call, if it can serve one.
+func (in *instance) reusable() bool {
+	switch {
+	case in.spent:
+		return false
+	case in.plugin.spec.Reset == ResetNever:
+		return true
+	}
+	return in.state != nil && in.restore(in.state)
 }
 
 // instantiate makes the modules, those first that others import. A module's
 // start function runs when it is metered, before the next module is made.
-func (in *instance) instantiate(ctx *callContext) error {
+func (in *instance) instantiate(ctx *callContext, start bool) error {
 	env := experimental.WithMemoryAllocator(ctx, in.memory)
 	env = experimental.WithImportResolver(env, func(name string) api.Module { return in.linked[name] })
 	config := in.moduleConfig()
-	for _, u := range in.plugin.program.units {
+	for i := range in.plugin.program.units {
+		u := &in.plugin.program.units[i]
 		m, err := in.plugin.program.runtime.InstantiateModule(env, u.compiled, config)
 		if err != nil {
 			return err
 		}
 		in.linked[u.name], in.main = m, m
 		in.meter.add(m)
-		if u.start {
+		in.handles = append(in.handles, in.handle(u, m))
+		if u.start && start {
 			if _, err := m.ExportedFunction(module.StartExport).Call(ctx); err != nil {
 				return err
 			}

@@ -8,7 +8,11 @@ package plugin
 //
 // What read returns is valid until the guest runs again.
 type kernel interface {
-	// begin forgets all blocks and makes input the input of a call.
+	// clear forgets all blocks: nothing of what they held can be read any more.
+	clear()
+	// pristine is true when nothing was left in it since it was cleared.
+	pristine() bool
+	// begin makes input the input of a call.
 	begin(input []byte) error
 	// read is the block that offset is the start of; the block 0 is empty.
 	read(offset uint64) ([]byte, error)

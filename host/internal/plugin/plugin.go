@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wasmhost/host/event"
@@ -26,11 +27,16 @@ type Plugin struct {
 	mounts        []mount
 	env           [][2]string
 
-	slots chan struct{} // one for each instance that may exist
+	// states are what calls begin with when reset is call: before and after the
+	// guest's runtime was set up. nil: not known yet, or no instance can take over
+	// another's.
+	states [2]atomic.Pointer[state]
+	pool   pool
+
+	slots chan struct{} // one for each call at work
 	mu    sync.Mutex
-	warm  []*instance // reset = "never": ready for the next call
-	calls int         // in flight
-	ended bool        // no new calls
+	calls int  // in flight
+	ended bool // no new calls
 	done  chan struct{}
 }
 
@@ -64,7 +70,7 @@ type Answer struct {
 	Warnings []*event.Error
 	Digest   string
 	// Steps is the work done in the guest's code, the same in every run with the
-	// same input. MemoryBytes is the peak of all memories of the instance.
+	// same input; what initialisation took is not in it. MemoryBytes is the peak of all memories of the instance.
 	Steps, MemoryBytes uint64
 	Duration           time.Duration
 }
@@ -127,39 +133,28 @@ func (p *Plugin) call(ctx context.Context, c Call, answer *Answer) ([]byte, []*e
 		defer cancel()
 	}
 
-	in := p.takeWarm()
+	in := p.pool.take(entry.initialise)
 	if in == nil {
 		in = newInstance(p)
 	}
 	output, warnings, err := in.serve(ctx, entry, c)
 	answer.MemoryBytes, answer.Steps = uint64(in.memory.peak), uint64(in.meter.steps())
-	if p.spec.Reset != ResetNever || in.spent || !p.keepWarm(in) {
+	if !in.reusable() || !p.pool.put(in, time.Now(), cap(p.slots)) {
 		in.close()
 	}
 	return output, warnings, err
 }
 
-func (p *Plugin) takeWarm() *instance {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := len(p.warm)
-	if n == 0 {
-		return nil
+func kind(initialised bool) int {
+	if initialised {
+		return 1
 	}
-	in := p.warm[n-1]
-	p.warm = p.warm[:n-1]
-	return in
+	return 0
 }
 
-func (p *Plugin) keepWarm(in *instance) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return false
-	}
-	p.warm = append(p.warm, in)
-	return true
-}
+// initial is the state that an instance can take over, nil when it has to get
+// there by itself.
+func (p *Plugin) initial(initialised bool) *state { return p.states[kind(initialised)].Load() }
 
 func (p *Plugin) enter() bool {
 	p.mu.Lock()
@@ -212,10 +207,7 @@ func (p *Plugin) beginClose() {
 
 // dispose releases everything; it runs once, when nobody can call any more.
 func (p *Plugin) dispose() {
-	for _, in := range p.warm {
-		in.close()
-	}
-	p.warm = nil
+	p.pool.end()
 	for _, m := range p.mounts {
 		m.root.Close()
 	}

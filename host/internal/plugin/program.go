@@ -7,7 +7,6 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"wasmhost/host/event"
 	"wasmhost/host/internal/module"
@@ -37,6 +36,8 @@ type unit struct {
 	name     string
 	compiled wazero.CompiledModule
 	start    bool // it has a start function, which preparing turned into an export
+	memory   bool // it has a memory of its own
+	reset    module.Reset
 }
 
 // use returns the program of img, compiled, and counts one more user of it.
@@ -101,7 +102,7 @@ func (p *program) build(ctx context.Context, img *image) (failed *event.Error) {
 		if failed != nil {
 			return failed
 		}
-		p.units = append(p.units, unit{name: m.name, compiled: compiled, start: m.info.Start})
+		p.units = append(p.units, unit{name: m.name, compiled: compiled, start: m.info.Start, memory: m.info.Memory != nil && !m.info.MemoryImported, reset: m.info.Reset})
 	}
 	if cache != nil {
 		cache.seal()
@@ -125,7 +126,7 @@ func (p *program) provide(ctx context.Context, img *image) *event.Error {
 				made[imp.Module] = true
 				var err error
 				if imp.Module == wasiModule {
-					_, err = wasi_snapshot_preview1.Instantiate(ctx, p.runtime)
+					err = linkWASI(ctx, p.runtime)
 				} else {
 					err = linkEnv(ctx, p.runtime)
 				}

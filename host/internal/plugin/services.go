@@ -75,6 +75,9 @@ func (in *instance) varGet(nameAt uint64) uint64 {
 func (in *instance) varSet(nameAt, valueAt uint64) {
 	name := string(in.mustRead("var_set", nameAt))
 	in.kernel.release(nameAt)
+	if in.varsShared {
+		in.vars, in.varsShared = maps.Clone(in.vars), false
+	}
 	if old, ok := in.vars[name]; ok {
 		in.varBytes -= int64(len(name) + len(old))
 		delete(in.vars, name)

@@ -19,14 +19,19 @@ type stdio struct {
 
 type input struct{ bytes.Reader }
 
-func (s *stdio) begin(abi string, in []byte, limit int64) {
-	s.stdout = stream{in: s.in}
-	s.stderr = stream{in: s.in, keep: true}
+// begin empties all three. What is written until input is called goes to the
+// log: it belongs to no call.
+func (s *stdio) begin() {
+	s.stdout = stream{in: s.in, line: s.stdout.line[:0]}
+	s.stderr = stream{in: s.in, line: s.stderr.line[:0], keep: true}
 	s.stdin.Reset(nil)
-	if abi == ABIWASI {
-		s.stdin.Reset(in)
-		s.stdout.output, s.stdout.limit = &bytes.Buffer{}, limit
-	}
+}
+
+// input is what a WASI guest reads; its output is collected from now on.
+func (s *stdio) input(in []byte, limit int64) {
+	s.stdout.flush()
+	s.stdin.Reset(in)
+	s.stdout.output, s.stdout.limit = &bytes.Buffer{}, limit
 }
 
 func (s *stdio) end() {

@@ -1,0 +1,154 @@
+package plugin
+
+import (
+	"bytes"
+	"maps"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"wasmhost/host/internal/module"
+)
+
+// handles are what the host reads and writes of one module between calls.
+type handles struct {
+	memory  api.Memory // nil: none, or another module's
+	globals []api.MutableGlobal
+	written api.MutableGlobal // nil: its code changes no tables and drops no segments
+}
+
+// state is what the modules of an instance held after initialisation. It is
+// never changed, and shared by all instances of a plugin.
+type state struct {
+	units    []unitState
+	vars     map[string][]byte
+	varBytes int64
+	files    int
+	// portable is true when memory, globals and vars are all that initialisation
+	// changed, so that another instance can be brought here without running it.
+	portable bool
+}
+
+type unitState struct {
+	size    int    // of the memory, in bytes
+	memory  []byte // up to its last byte that is not 0
+	globals []uint64
+}
+
+func (in *instance) handle(u *unit, m api.Module) handles {
+	h := handles{globals: make([]api.MutableGlobal, len(u.reset.Types))}
+	if u.memory {
+		h.memory = m.ExportedMemory(module.MemoryExport)
+	}
+	for i := range h.globals {
+		h.globals[i], _ = m.ExportedGlobal(module.GlobalExport(i)).(api.MutableGlobal)
+	}
+	h.written, _ = m.ExportedGlobal(module.WrittenExport).(api.MutableGlobal)
+	return h
+}
+
+// resettable is true when the mutable globals of all modules are numbers that
+// the runtime can write back.
+func (p *program) resettable() bool {
+	for _, u := range p.units {
+		for _, t := range u.reset.Types {
+			switch t {
+			case module.I32, module.I64, module.F32, module.F64:
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// save takes down the state that calls begin with.
+func (in *instance) save() *state {
+	s := &state{vars: maps.Clone(in.vars), varBytes: in.varBytes, files: in.files, portable: in.files == 0 && !in.wasi.touched}
+	for _, h := range in.handles {
+		var u unitState
+		if h.memory != nil {
+			all := contents(h.memory)
+			u.size = len(all)
+			u.memory = bytes.Clone(all[:used(all)])
+		}
+		for _, g := range h.globals {
+			u.globals = append(u.globals, g.Get())
+		}
+		if h.written != nil && h.written.Get() != 0 {
+			s.portable = false
+			h.written.Set(0)
+		}
+		s.units = append(s.units, u)
+	}
+	in.wasi.touched = false
+	return s
+}
+
+// restore takes the instance back to s, or says that it cannot: what grew
+// cannot shrink, and changes of tables, segments and descriptors are not
+// undone.
+func (in *instance) restore(s *state) bool {
+	if in.wasi.touched || in.files != s.files {
+		return false
+	}
+	for i, h := range in.handles {
+		if h.written != nil && h.written.Get() != 0 {
+			return false
+		}
+		if h.memory != nil && len(contents(h.memory)) != s.units[i].size {
+			return false
+		}
+	}
+	in.write(s)
+	return true
+}
+
+// adopt brings a new instance to a portable state; false when the memory that
+// it takes is not there.
+func (in *instance) adopt(s *state) bool {
+	for i, h := range in.handles {
+		if h.memory == nil {
+			continue
+		}
+		if more := s.units[i].size - len(contents(h.memory)); more > 0 {
+			if _, ok := h.memory.Grow(uint32(more >> 16)); !ok {
+				return false
+			}
+		}
+	}
+	in.write(s)
+	return true
+}
+
+func (in *instance) write(s *state) {
+	for i, h := range in.handles {
+		u := &s.units[i]
+		if h.memory != nil {
+			all := contents(h.memory)
+			clear(all[copy(all, u.memory):])
+		}
+		for j, g := range h.globals {
+			g.Set(u.globals[j])
+		}
+	}
+	in.vars, in.varBytes = s.vars, s.varBytes
+	in.varsShared = true
+	in.kernel.clear()
+}
+
+// contents is a module's memory itself, until the guest runs again.
+func contents(m api.Memory) []byte {
+	all, _ := m.Read(0, m.Size())
+	return all
+}
+
+// used is where the zeros begin that fill the rest of b.
+func used(b []byte) int {
+	const page = 4096
+	for len(b) >= page && bytes.Equal(b[len(b)-page:], zeros[:]) {
+		b = b[:len(b)-page]
+	}
+	return len(b)
+}
+
+var zeros [4096]byte

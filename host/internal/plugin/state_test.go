@@ -1,0 +1,150 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// effect is all that a call shows of itself.
+type effect struct {
+	output, failure, warnings, logs string
+	steps, memory                   uint64
+}
+
+func effectOf(p *Plugin, c Call, steps bool) effect {
+	var e effect
+	c.Log = func(level, message string) { e.logs += level + " " + message + "\n" }
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	a, err := p.Call(ctx, c)
+	e.output, e.memory = string(a.Output), a.MemoryBytes
+	if steps {
+		e.steps = a.Steps
+	}
+	if err != nil {
+		e.failure = err.Error()
+	}
+	for _, w := range a.Warnings {
+		e.warnings += w.Error() + "\n"
+	}
+	return e
+}
+
+// TestResetIsFresh draws sequences of calls: each must do with an instance that
+// was reset what it does with a new one, whatever came before.
+func TestResetIsFresh(t *testing.T) {
+	uppercase, err := os.ReadFile("../../../plugins/uppercase.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Builtin: func(name string) ([]byte, bool) { return uppercase, name == "uppercase" }}
+	command := func(args ...string) Spec {
+		s := guest("command")
+		s.Args = args
+		return s
+	}
+	for _, c := range []struct {
+		name      string
+		spec      Spec
+		functions string
+		steps     bool // the same every time
+	}{
+		{"state", guest("state"), "globals cells scribble table entry table_grows data elements memory_grows close renumber set_flags flags block blocks trap", true},
+		{"vector", guest("vector"), "run", true},
+		{"probe", Spec{Name: "guest", Source: "probe.wasm", Dir: guests, Limits: Limits{Memory: 4 << 20, Log: 200}, Config: map[string]string{"key": "value"}},
+			"echo same nothing only_a_number fail warn config var count log print trap exit exit_0 grow_and_go_on alloc_free double_free stale bad_output bad_handle latin1 environ_count health", true},
+		{"reactor", guest("reactor"), "upper seven", true},
+		{"linked", manifestOf(t, "lib", "linked"), "run", true},
+		{"command", command("cat"), "_start", true},
+		{"go", Spec{Name: "go", Source: "builtin:uppercase"}, "run health missing", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if raced && c.name == "go" {
+				t.Skip("compiles 3 MB, and shares nothing")
+			}
+			reset := loadWith(t, cfg, c.spec)
+			c.spec.Reset = ResetInstance
+			fresh := loadWith(t, cfg, c.spec)
+			functions := strings.Fields(c.functions)
+			rapid.Check(t, func(t *rapid.T) {
+				for range rapid.IntRange(2, 8).Draw(t, "calls") {
+					call := Call{
+						Function: rapid.SampledFrom(functions).Draw(t, "function"),
+						Input:    []byte(rapid.SampledFrom([]string{"", "key", "host.node", `{"class":"warning","message":"w"}`, `{"text":"some"}`, `"some text"`, strings.Repeat("long ", 30_000)}).Draw(t, "input")),
+						Meta:     Meta{Node: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "node")},
+					}
+					got, want := effectOf(reset, call, c.steps), effectOf(fresh, call, c.steps)
+					if got != want {
+						t.Fatalf("%s(%.40q):\nreset %.400q\nfresh %.400q", call.Function, call.Input, fmt.Sprint(got), fmt.Sprint(want))
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestInstancesAreKept says which calls cost a new instance: a reset that
+// always throws away would pass for a fresh one.
+func TestInstancesAreKept(t *testing.T) {
+	for _, c := range []struct {
+		guest, function string
+		kept            bool
+	}{
+		{"state", "globals", true}, {"state", "cells", true}, {"state", "scribble", true}, {"state", "entry", true}, {"state", "flags", true},
+		{"state", "block", true}, {"state", "blocks", true},
+		{"state", "table", false}, {"state", "table_grows", false}, {"state", "data", false}, {"state", "elements", false},
+		{"state", "memory_grows", false}, {"state", "close", false}, {"state", "renumber", false}, {"state", "set_flags", false}, {"state", "trap", false},
+		{"vector", "run", false},
+		{"probe", "echo", true}, {"probe", "fail", true}, {"probe", "var", true}, {"probe", "exit_0", false}, {"probe", "bad_load", false}, {"probe", "grow_and_go_on", false},
+		{"reactor", "upper", true}, {"reactor", "seven", true}, {"command", "_start", true},
+	} {
+		s := guest(c.guest)
+		s.Limits.Memory = 8 << 20
+		p := load(t, s)
+		p.Call(t.Context(), Call{Function: c.function, Input: []byte("x")})
+		if n := p.pool.size(); (n == 1) != c.kept {
+			t.Errorf("after %s of %s, %d instances are ready", c.function, c.guest, n)
+		}
+	}
+}
+
+// TestInitialisationIsShared: the second instance takes over the state of the
+// first, its start function and its initialiser not run again.
+func TestInitialisationIsShared(t *testing.T) {
+	p := load(t, guest("state"))
+	for range 3 {
+		fails(t, p, Call{Function: "trap"})
+		if e := fails(t, p, Call{Function: "cells"}); e.Message != "the plugin returned 61 and no error text" {
+			t.Error(e)
+		}
+	}
+	if p.initial(true) == nil || p.initial(false) != nil {
+		t.Error("what was kept is not the initialised state")
+	}
+}
+
+// TestIdleInstancesAreGivenBack waits in the time of a bubble.
+func TestIdleInstancesAreGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := load(t, guest("probe"))
+		succeeds(t, p, "echo", "x", "x")
+		time.Sleep(idleFor - time.Second)
+		synctest.Wait()
+		if n := p.pool.size(); n != 1 {
+			t.Errorf("%d instances before their time", n)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := p.pool.size(); n != 0 {
+			t.Errorf("%d instances are left", n)
+		}
+		succeeds(t, p, "echo", "x", "x")
+	})
+}
