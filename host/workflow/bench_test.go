@@ -44,6 +44,39 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// The default output of a fan-out: an object of what all nodes returned.
+func BenchmarkRenderOutput(b *testing.B) {
+	for _, n := range []int{1_000, 100_000} {
+		var text strings.Builder
+		text.WriteString("[plugins.p]\nsource = 'builtin:uppercase'\n")
+		outputs := make([]event.Value, n)
+		for i := range n {
+			fmt.Fprintf(&text, "[nodes.n%d]\nplugin = 'p'\n", i)
+			outputs[i] = event.Raw(fmt.Appendf(nil, `{"n":%d,"text":"the light had been seen","list":[1,2,3]}`, i))
+		}
+		plan, findings := workflow.Parse(context.Background(), "fan.toml", []byte(text.String()), workflow.Options{Inspector: builtins})
+		if plan == nil {
+			b.Fatal(findings[0])
+		}
+		fresh := make([]event.Value, n)
+		scope := &workflow.Scope{Node: func(i int) workflow.NodeView { return workflow.NodeView{Output: fresh[i]} }}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				for i, v := range outputs {
+					fresh[i] = event.Raw(v.JSON())
+				}
+				b.StartTimer()
+				v, err := plan.RenderOutput(context.Background(), scope)
+				if err != nil || len(v.JSON()) == 0 {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkRender(b *testing.B) {
 	node := func(id string) (int, bool) { return 0, id == "a" }
 	big := event.Raw([]byte(`{"text":"` + strings.Repeat("x", 1<<20) + `","n":12345678901234567890,"list":[1,2,3]}`))

@@ -128,7 +128,6 @@ func (b *builder) run(t *item) {
 	if retry := t.table("retry"); retry != nil {
 		var res resolved
 		res.applyRetry(retry, false)
-		b.retryComplete(&res)
 		r.Retry = res.Retry
 	}
 }
@@ -214,7 +213,7 @@ func (b *builder) health(t *item) {
 			c.Function, at = f.text, f
 		}
 		if at != nil {
-			b.callable(c.Plugin, c.Function, at, true)
+			b.callable(c.Plugin, c.Function, at)
 		}
 		b.used[c.Plugin] = true
 		b.plan.Health = append(b.plan.Health, c)

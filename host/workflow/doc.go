@@ -21,7 +21,11 @@
 //     inherits it.
 //   - With for_each, output describes the answer for one item.
 //   - A retry table says how often: max_retries must be given at some layer.
-//     rate_limit needs a rate (burst 1, max_wait 10s when not given), hedge a
+//     The retry of [run] inherits from no layer and has it itself; it takes no
+//     budget, which would have no calls to weigh retries against.
+//   - Who loads plugins refuses some origins and headers. They are findings
+//     here, by the same rules (permission.go, checkHeader).
+//   - rate_limit needs a rate (burst 1, max_wait 10s when not given), hedge a
 //     delay (max 1). A health check has 5s.
 //   - retry_after = "0s" ignores the hints of plugins.
 //   - A constant fallback is no template.

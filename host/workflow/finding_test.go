@@ -61,6 +61,18 @@ func TestOptions(t *testing.T) {
 	if got := read(any, workflow.Options{AllowAnyHost: true}); got != "[]" {
 		t.Errorf("any host, allowed: %s", got)
 	}
+	const secret = "[secrets]\ns = { env = 'S' }\n[plugins.p]\nsource = 'builtin:x'\nallow = { http = ['https://*', 'https://example.com'], secrets = [{ name = 's', header = 'X-Key'%s }] }\n[nodes.a]\nplugin = 'p'\n"
+	for to, want := range map[string]string{
+		"":                                    "would be sent to any host",
+		", to = ['https://example.com']":      "[]",
+		", to = ['https://example.com', '*']": "would be sent to any host",
+		", to = [{ env = 'ANY', default = 'x' }]": "would be sent to any host",
+	} {
+		o := workflow.Options{AllowAnyHost: true, Getenv: func(name string) (string, bool) { return "https://*:8443", name == "ANY" }}
+		if got := read(fmt.Sprintf(secret, strings.ReplaceAll(to, "'x'", "'https://example.com'")), o); !strings.Contains(got, want) {
+			t.Errorf("a secret%s: %s", to, got)
+		}
+	}
 	const typo = "[plugins.p]\nsource = 'builtin:uppercas'\n[nodes.a]\nplugin = 'p'\nfunction = 'whatever'\n"
 	if got := read(typo, workflow.Options{}); got != "[]" {
 		t.Errorf("nothing is known of modules: %s", got)

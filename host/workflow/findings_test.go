@@ -107,10 +107,8 @@ func readCase(t *testing.T, archive *txtar.Archive) ([]workflow.Finding, string)
 		}
 	}
 	options := workflow.Options{Inspector: builtins, Builtins: slices.Sorted(maps.Keys(builtins.builtins)), Getenv: func(name string) (string, bool) {
-		if name == "BAD_ORIGIN" {
-			return "localhost", true
-		}
-		return "", false
+		value, ok := map[string]string{"BAD_ORIGIN": "localhost", "WIDE_ORIGIN": "https://*.com", "EMPTY": ""}[name]
+		return value, ok
 	}}
 	plan, findings := workflow.Load(context.Background(), "workflow.toml", options)
 	if (plan == nil) != workflow.HasErrors(findings) {

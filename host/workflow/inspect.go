@@ -27,10 +27,10 @@ type Inspector interface {
 type Module struct {
 	ABI    string // extism or wasi
 	Digest string
-	// Exports are the functions that can be called. A WASI command is called
-	// without a name and may have none.
+	// Exports are the functions that can be called by name.
 	Exports []string
-	Command bool // a WASI command
+	// Command is true of a WASI command: "", run and _start call the program.
+	Command bool
 	// Functions is what the module says of its functions, by name; nil when it
 	// does not describe itself.
 	Functions map[string]FunctionInfo
@@ -188,20 +188,25 @@ func (b *builder) unknownBuiltin(at *item, name string) {
 
 // callable checks that a plugin exports a function. at is the place of the
 // function's name, or of the plugin's where the function is not given.
-func (b *builder) callable(plugin, function string, at *item, given bool) {
+func (b *builder) callable(plugin, function string, at *item) {
 	m := b.module(plugin)
-	if m == nil || slices.Contains(m.Exports, function) || m.Command && !given {
+	if m == nil || slices.Contains(m.Exports, function) || m.Command && isProgram(function) {
 		return
 	}
 	hint := didYouMean(function, slices.Values(m.Exports))
 	switch {
 	case hint != "":
-	case m.Command && len(m.Exports) == 0:
-		hint = "it is a WASI command, which is called without a function"
+	case m.Command && !slices.ContainsFunc(m.Exports, func(name string) bool { return !isProgram(name) }):
+		hint = `it is a WASI command: function = "run" calls it`
 	case len(m.Exports) == 0:
 		hint = "it exports no function at all"
 	default:
 		hint = "it exports " + someOf(slices.Values(m.Exports))
 	}
 	b.say(at, "missing_export", hint, "plugin %s exports no function %q", plugin, function)
+}
+
+// isProgram tells the names under which a WASI command itself is called.
+func isProgram(function string) bool {
+	return function == "" || function == "run" || function == "_start"
 }

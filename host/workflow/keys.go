@@ -3,17 +3,30 @@ package workflow
 // This file is the workflow file's grammar: every table, every key, its type,
 // its default. The strict reader and the JSON Schema are both made from it.
 
-var retryShape = newShape("a retry",
-	key{name: "max_retries", typ: numberTyp, def: 0, doc: "Calls after the first: attempts = 1 + max_retries."},
-	key{name: "backoff", typ: enum("constant", "exponential", "jittered", "decorrelated"), def: "jittered", doc: "How the waits between attempts grow."},
-	key{name: "base_delay", typ: waitTyp, def: "1s", doc: "The first wait."},
-	key{name: "multiplier", typ: &typ{form: numberForm, what: "a number above 0", min: 0, max: 1000, above: true}, def: 2.0, doc: "By how much each wait is longer than the one before."},
-	key{name: "max_delay", typ: durationTyp, def: "60s", doc: "The longest wait."},
-	key{name: "jitter_ratio", typ: shareTyp, def: 0.1, doc: "The share of a jittered wait that is random."},
-	key{name: "on", typ: classesTyp, def: []any{"transient"}, doc: "The classes of errors that are retried."},
-	key{name: "retry_after", typ: waitTyp, def: "60s", doc: "The longest wait that a plugin's own retry-after hint may ask for; \"0s\" ignores hints."},
-	key{name: "budget", typ: someTyp, doc: "Retries may add at most this share to the calls; 0.2 is 20 %."},
-)
+// retryShape is the retry of calls. Its tables merge, so each may leave
+// max_retries to another one; that none says it is found when they are merged.
+var retryShape = newShape("a retry", with([]key{
+	{name: "max_retries", typ: numberTyp, doc: "Calls after the first: attempts = 1 + max_retries. A retry has it, in this table or in one that it inherits from."},
+}, waitKeys, []key{
+	{name: "budget", typ: someTyp, doc: "Retries may add at most this share to the calls; 0.2 is 20 %."},
+})...)
+
+// runRetryShape is the retry of whole runs: it inherits nothing, and a budget,
+// which weighs retries against calls, has nothing to weigh.
+var runRetryShape = newShape("a retry of the run", with([]key{
+	{name: "max_retries", typ: numberTyp, required: true, doc: "How often a failed run is tried again, such as 2."},
+}, waitKeys)...).without("budget", "a budget is for the retries of calls: put it into [defaults], a policy or a node")
+
+// waitKeys say what is retried, and when.
+var waitKeys = []key{
+	{name: "backoff", typ: enum("constant", "exponential", "jittered", "decorrelated"), def: "jittered", doc: "How the waits between attempts grow."},
+	{name: "base_delay", typ: waitTyp, def: "1s", doc: "The first wait."},
+	{name: "multiplier", typ: &typ{form: numberForm, what: "a number above 0", min: 0, max: 1000, above: true}, def: 2.0, doc: "By how much each wait is longer than the one before."},
+	{name: "max_delay", typ: durationTyp, def: "60s", doc: "The longest wait."},
+	{name: "jitter_ratio", typ: shareTyp, def: 0.1, doc: "The share of a jittered wait that is random."},
+	{name: "on", typ: classesTyp, def: []any{"transient"}, doc: "The classes of errors that are retried."},
+	{name: "retry_after", typ: waitTyp, def: "60s", doc: "The longest wait that a plugin's own retry-after hint may ask for; \"0s\" ignores hints."},
+}
 
 // policyKeys are the keys of [defaults], [policies.NAME], nodes and fallback
 // entries.
@@ -70,12 +83,12 @@ var pluginShape = newShape("a plugin",
 		key{name: "secrets", typ: listOf(&typ{form: unionForm, what: "a name from [secrets], or a table", alts: []*typ{refTo("secrets"), table(newShape("a secret's use",
 			key{name: "name", typ: refTo("secrets"), required: true, doc: "A key of [secrets]."},
 			key{name: "header", typ: &typ{form: stringForm, what: "the name of a header", check: checkHeader}, doc: "The host puts the secret into this header; the plugin never sees it. Without: it is the config value secret.NAME."},
-			key{name: "prefix", typ: textTyp, doc: "Text before the secret in the header, such as \"Bearer \"."},
+			key{name: "prefix", typ: &typ{form: stringForm, what: "a string", check: checkPrefix}, doc: "Text before the secret in the header, such as \"Bearer \"."},
 			key{name: "to", typ: listOf(setting(originTyp)), doc: "Origins that get the header; default: the plugin's http origins."},
 		))}}), doc: "Secrets that the plugin may use."},
 	)), doc: "What the plugin may do; nothing by default."},
 	key{name: "args", typ: listOf(textTyp), doc: "Arguments of a WASI program."},
-	key{name: "public_key", typ: &typ{form: stringForm, what: "a minisign public key", check: checkPublicKey}, doc: "A minisign key: a module that it did not sign is refused."},
+	key{name: "public_key", typ: &typ{form: stringForm, what: "a minisign public key", check: checkPublicKey}, doc: "A minisign key. This version cannot check signatures, so it starts no run with a plugin that has one."},
 	key{name: "record", typ: numberTyp, def: 0, doc: "Keep the last N calls for replay."},
 	key{name: "build", typ: filledTyp, doc: "The command that --watch runs when the plugin's sources change."},
 )
@@ -93,7 +106,7 @@ var breakerShape = newShape("a breaker",
 
 var fallbackShape = newShape("a fallback", with([]key{
 	{name: "plugin", typ: refTo("plugins"), doc: "Who is asked next."},
-	{name: "function", typ: filledTyp, def: "run", doc: "The function that is called."},
+	{name: "function", typ: filledTyp, def: "run", doc: "The function that is called; a WASI command is called as a program, by run or _start."},
 	{name: "with", typ: valueTyp, doc: "What it is given; default: what the node is given."},
 	{name: "policy", typ: refTo("policies"), doc: "A policy of its own; the node's is not inherited."},
 	{name: "value", typ: valueTyp, doc: "A constant instead of a call: it always answers."},
@@ -101,7 +114,7 @@ var fallbackShape = newShape("a fallback", with([]key{
 
 var nodeShape = newShape("a node", with([]key{
 	{name: "plugin", typ: refTo("plugins"), doc: "The plugin that the node calls."},
-	{name: "function", typ: filledTyp, def: "run", doc: "The function that is called."},
+	{name: "function", typ: filledTyp, def: "run", doc: "The function that is called; a WASI command is called as a program, by run or _start."},
 	{name: "workflow", typ: workflowTyp, doc: "A sub-workflow that the node runs, instead of a plugin."},
 	{name: "approval", typ: filledTyp, doc: "A question to a person, instead of a plugin: the node waits for the answer."},
 	{name: "needs", typ: listOf(refTo("nodes")), doc: "Nodes that must have ended before."},
@@ -131,7 +144,7 @@ var fileShape = newShape("a workflow",
 		key{name: "deadline", typ: durationTyp, doc: "The whole run, fallback workflows included."},
 		key{name: "on_failure", typ: enum("stop", "continue"), def: "stop", doc: "stop: cancel the rest at once; continue: independent branches finish."},
 		key{name: "health_gate", typ: enum("critical", "off"), def: "critical", doc: "The checks that must pass before the first node starts."},
-		key{name: "retry", typ: table(retryShape), doc: "Retries of the whole workflow; succeeded nodes are kept."},
+		key{name: "retry", typ: table(runRetryShape), doc: "Retries of the whole workflow; succeeded nodes are kept."},
 	)), doc: "How the whole runs."},
 	key{name: "defaults", typ: table(newShape("the defaults", with(policyKeys, []key{
 		{name: "limits", typ: table(newShape("the default limits", limitKeys(false)...)), doc: "Limits of every plugin."},
@@ -151,7 +164,7 @@ var fileShape = newShape("a workflow",
 	)), doc: "Rules for the class of errors; the first match wins."},
 	key{name: "health", typ: mapOf(table(newShape("a health check",
 		key{name: "plugin", typ: refTo("plugins"), required: true, doc: "The plugin that is asked."},
-		key{name: "function", typ: filledTyp, def: "health", doc: "The function that is called."},
+		key{name: "function", typ: filledTyp, def: "health", doc: "The function that is called; a WASI command is called as a program, by run or _start."},
 		key{name: "critical", typ: boolTyp, def: true, doc: "false: reported, never blocks a run."},
 		key{name: "every", typ: durationTyp, doc: "Background interval under host serve; a healthy result younger than this is reused."},
 		key{name: "timeout", typ: durationTyp, def: "5s", doc: "How long the check may take."},

@@ -114,7 +114,7 @@ func (b *builder) answerer(a *Answerer, t *item, r *resolved) {
 	a.Policy = r.Policy
 	b.used[a.Plugin] = true
 	if at != nil && a.Plugin != "" {
-		b.callable(a.Plugin, a.Function, at, f != nil)
+		b.callable(a.Plugin, a.Function, at)
 	}
 }
 

@@ -13,25 +13,21 @@ func (p *Plan) RenderOutput(ctx context.Context, s *Scope) (event.Value, error) 
 	if p.Output != nil {
 		return p.Output.Render(ctx, s)
 	}
-	last := -1
-	var object map[string]any
+	var last []int // those that nobody needs
 	for i := range p.Nodes {
-		if len(p.Nodes[i].Dependents) > 0 {
-			continue
+		if len(p.Nodes[i].Dependents) == 0 {
+			last = append(last, i)
 		}
-		if last >= 0 && object == nil {
-			object = map[string]any{p.Nodes[last].ID: s.Node(last).Output.Any()}
-		}
-		if object != nil {
-			object[p.Nodes[i].ID] = s.Node(i).Output.Any()
-		}
-		last = i
 	}
-	switch {
-	case object != nil:
-		return event.Of(object), nil
-	case last >= 0:
-		return s.Node(last).Output, nil
+	switch len(last) {
+	case 0:
+		return event.Null, nil
+	case 1:
+		return s.Node(last[0]).Output, nil
 	}
-	return event.Null, nil
+	fields := make(map[string]event.Value, len(last))
+	for _, i := range last {
+		fields[p.Nodes[i].ID] = s.Node(i).Output
+	}
+	return event.Object(fields), nil
 }

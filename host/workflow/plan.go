@@ -49,11 +49,11 @@ type Input struct {
 
 // Run is the [run] table.
 type Run struct {
-	Concurrency int           // plugin calls in flight; always > 0
-	Deadline    time.Duration // 0: none
-	Continue    bool          // on_failure = "continue"
-	HealthGate  bool          // health_gate = "critical"
-	Retry       resilience.Retry
+	Concurrency int              // plugin calls in flight; always > 0
+	Deadline    time.Duration    // 0: none
+	Continue    bool             // on_failure = "continue"
+	HealthGate  bool             // health_gate = "critical"
+	Retry       resilience.Retry // without a Budget
 }
 
 // Secret is where a value that nobody may see comes from.
@@ -82,6 +82,8 @@ type Plugin struct {
 	Allow  Allow
 	Args   []string
 
+	// PublicKey is a minisign key, "" when not given. Nothing here verifies
+	// signatures: who starts runs must refuse a plugin that has one.
 	PublicKey string
 	Record    int
 	Build     string
@@ -188,10 +190,13 @@ type Node struct {
 type Answerer struct {
 	Plugin   string
 	Function string
-	With     *Template // nil: the default input, see workflow.md
-	IsValue  bool
-	Value    event.Value
-	Policy   Policy
+	// With is nil for the default input: the item under for_each, else the run's
+	// input without needs, the output of a single need, an object of the outputs
+	// by node id of several.
+	With    *Template
+	IsValue bool
+	Value   event.Value
+	Policy  Policy
 }
 
 // Policy is the resolved bundle of policy keys of one answerer.

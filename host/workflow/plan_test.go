@@ -304,6 +304,27 @@ func TestRenderOutput(t *testing.T) {
 	}
 }
 
+// Outputs go into the default output as they are: in order of their keys, with
+// all digits, and without being looked into. (Text that is no JSON would make
+// decoding panic.)
+func TestRenderOutputDecodesNothing(t *testing.T) {
+	const plugin = "[plugins.p]\nsource = 'builtin:uppercase'\n"
+	outputs := map[string]event.Value{
+		"b": event.Raw([]byte(`{"n": 1.000000000000000000001}`)), "a": event.Text("a \"quote\" & <tag>\n"), "B-2": event.Null, "c": event.Raw([]byte(`[~]`)),
+	}
+	var p *workflow.Plan
+	scope := &workflow.Scope{Node: func(i int) workflow.NodeView { return workflow.NodeView{Output: outputs[p.Nodes[i].ID]} }}
+	p = load(t, plugin+"[nodes.b]\nplugin='p'\n[nodes.a]\nplugin='p'\n[nodes.B-2]\nplugin='p'\n[nodes.c]\nplugin='p'\n")
+	v, err := p.RenderOutput(context.Background(), scope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"B-2":null,"a":"a \"quote\" & <tag>\n","b":{"n": 1.000000000000000000001},"c":[~]}`
+	if got := string(v.JSON()); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // An error at run time names file, line and column, through the TOML string.
 func TestRuntimeErrorsNameTheirPlace(t *testing.T) {
 	text := "[plugins.p]\nsource = 'builtin:uppercase'\n[nodes.a]\nplugin = 'p'\n[nodes.b]\nplugin = 'p'\nneeds = ['a']\nwith = { x = \"\"\"\nfirst \\u00e4\n  {{ nodes.a.output.x\n   + nodes.a.output.text }}\"\"\" }\nwhen = 'nodes.a.output.flag'\n"

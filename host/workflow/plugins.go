@@ -121,6 +121,20 @@ func (b *builder) setting(v *item) Setting {
 	return s
 }
 
+// valueOf is what a setting comes to in this environment, "" when that is not
+// known. As at run time, an empty variable counts as not set.
+func (b *builder) valueOf(s Setting) string {
+	if s.Env == "" {
+		return s.Value
+	}
+	if b.l.o.Getenv != nil {
+		if v, ok := b.l.o.Getenv(s.Env); ok && v != "" {
+			return v
+		}
+	}
+	return s.Default
+}
+
 // origin reads an http permission, and checks what the environment makes of it.
 func (b *builder) origin(v *item) Setting {
 	s := b.setting(v)
@@ -189,7 +203,22 @@ func (b *builder) secretUse(p *Plugin, v *item) SecretUse {
 	if u.Header != "" && len(p.Allow.HTTP) == 0 && v.get("header") != nil {
 		b.say(v.get("header"), "contradiction", "list the origins in allow.http", "the secret goes into HTTP requests, but the plugin may make none")
 	}
+	if u.Header != "" && b.anyHost {
+		b.secretGoesEverywhere(p, v, &u)
+	}
 	return u
+}
+
+// secretGoesEverywhere reports a secret for which the servers that get it are
+// not named. Without AllowAnyHost such origins are findings of their own.
+func (b *builder) secretGoesEverywhere(p *Plugin, v *item, u *SecretUse) {
+	at, origins := v.get("header"), p.Allow.HTTP
+	if u.To != nil {
+		at, origins = v.get("to"), u.To
+	}
+	if at != nil && slices.ContainsFunc(origins, func(s Setting) bool { return everyHost(b.valueOf(s)) }) {
+		b.say(at, "contradiction", `name them: to = ["https://api.example.com"]`, "the secret %q would be sent to any host; --allow-any-host does not hold for secrets", u.Name)
+	}
 }
 
 // folder checks that a mounted folder is there.

@@ -89,6 +89,9 @@ func keyName(k *key) string {
 
 // unknownKeyHint proposes a key of the table, or the table that the key is for.
 func unknownKeyHint(s *shape, name string) string {
+	if why := s.not[name]; why != "" {
+		return why
+	}
 	if other, ok := elsewhere[strings.ToLower(name)]; ok && s.byID[other] != nil {
 		return fmt.Sprintf("here it is called %q", other)
 	}

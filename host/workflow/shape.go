@@ -55,6 +55,8 @@ type shape struct {
 	what string // with its article: "a node"
 	keys []key
 	byID map[string]*key
+	// not are keys that similar tables have, with why this one has not.
+	not map[string]string
 }
 
 func newShape(what string, keys ...key) *shape {
@@ -62,6 +64,15 @@ func newShape(what string, keys ...key) *shape {
 	for i := range s.keys {
 		s.byID[s.keys[i].name] = &s.keys[i]
 	}
+	return s
+}
+
+// without says why a table does not take a key that one would expect.
+func (s *shape) without(key, why string) *shape {
+	if s.not == nil {
+		s.not = map[string]string{}
+	}
+	s.not[key] = why
 	return s
 }
 

@@ -205,48 +205,11 @@ func (b *builder) warnPermissions() {
 			b.say(http, "unused_permission", "", "plugin %q may use the network, but its module makes no HTTP requests", e.key)
 		case m.AsksHTTP != nil:
 			for i, s := range p.Allow.HTTP {
-				origin := s.Value
-				if s.Env != "" {
-					if origin = s.Default; b.l.o.Getenv != nil {
-						if v, ok := b.l.o.Getenv(s.Env); ok {
-							origin = v
-						}
-					}
-				}
+				origin := b.valueOf(s)
 				if origin != "" && !slices.ContainsFunc(m.AsksHTTP, func(asked string) bool { return overlap(asked, origin) }) {
 					b.say(http.items[i], "unused_permission", "it asks for "+someOf(slices.Values(m.AsksHTTP)), "plugin %q does not ask for %s, so it is not granted", e.key, origin)
 				}
 			}
 		}
 	}
-}
-
-// overlap reports whether two http permissions have an origin in common. What
-// cannot be read as an origin overlaps with everything.
-func overlap(x, y string) bool {
-	xs, xh, ok := splitOrigin(x)
-	ys, yh, ok2 := splitOrigin(y)
-	if !ok || !ok2 || xs != ys {
-		return !ok || !ok2
-	}
-	covers := func(pattern, host string) bool {
-		tail, wild := strings.CutPrefix(pattern, "*")
-		return pattern == host || wild && (tail == "" || strings.HasPrefix(tail, ":") || strings.HasSuffix(host, tail))
-	}
-	return covers(xh, yh) || covers(yh, xh)
-}
-
-// splitOrigin returns the scheme and the host with its port, spelt out.
-func splitOrigin(s string) (scheme, host string, ok bool) {
-	scheme, rest, ok := strings.Cut(strings.ToLower(s), "://")
-	if !ok {
-		return "", "", false
-	}
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		rest = rest[:i]
-	}
-	if i := strings.LastIndexByte(rest, ':'); i < 0 || strings.HasSuffix(rest, "]") {
-		rest += map[string]string{"http": ":80", "https": ":443"}[scheme]
-	}
-	return scheme, rest, true
 }
