@@ -1,18 +1,23 @@
 // Package wasm_test builds the example plugins from their sources and gives all
-// of them the same task.
+// of them the same task, on our host and on extism/go-sdk.
 package wasm_test
 
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	extism "github.com/extism/go-sdk"
 	"github.com/tetratelabs/wazero"
+
+	"wasmhost/host"
+	"wasmhost/host/event"
 )
 
 // languages are the folders beside this file.
@@ -44,7 +49,14 @@ var tasks = []struct{ name, input, want string }{
 	{"much", strings.Repeat("seven ch\n", 20_000), `{"lines":20000,"words":40000,"bytes":180000}`},
 }
 
+// TestSameTask: every language gives the same answers, on our host as on the
+// one that the plugins' ABI comes from.
 func TestSameTask(t *testing.T) {
+	h, err := host.Open(t.Context(), host.Config{CacheDir: "-"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { h.Close(context.Background()) })
 	for _, l := range languages {
 		t.Run(l.folder, func(t *testing.T) {
 			for _, need := range l.needs {
@@ -56,29 +68,77 @@ func TestSameTask(t *testing.T) {
 					t.Skip(missing)
 				}
 			}
-			plugin := open(t, build(t, l.folder, l.inPlace))
-			for _, task := range tasks {
-				code, out, err := plugin.Call("run", []byte(task.input))
-				if err != nil || code != 0 {
-					t.Errorf("%s: code %d, error %v", task.name, code, err)
-				} else if string(out) != task.want {
-					t.Errorf("%s: got %s, want %s", task.name, out, task.want)
+			file := build(t, l.folder, l.inPlace)
+			for _, on := range []struct {
+				host string
+				call caller
+			}{{"host", openHost(t, h, file)}, {"extism", openExtism(t, file)}} {
+				for _, task := range tasks {
+					out, failed := on.call(task.input)
+					if failed != nil {
+						t.Errorf("%s on %s: %s", task.name, on.host, failed)
+					} else if out != task.want {
+						t.Errorf("%s on %s: got %s, want %s", task.name, on.host, out, task.want)
+					}
 				}
-			}
-			code, _, err := plugin.Call("run", nil)
-			if code == 0 || err == nil {
-				t.Fatalf("no text: code %d, error %v; want a failure", code, err)
-			}
-			var told map[string]string
-			if json.Unmarshal([]byte(err.Error()), &told) != nil || told["class"] != "permanent" || told["code"] != "empty" || told["message"] != "there is no text to count" {
-				t.Errorf("no text: the error is %s", err)
+				out, failed := on.call("")
+				want := failure{Class: "permanent", Code: "empty", Message: "there is no text to count"}
+				if failed == nil || *failed != want {
+					t.Errorf("no text on %s: output %q, failure %v, want %v", on.host, out, failed, want)
+				}
 			}
 		})
 	}
 }
 
-// build runs the folder's build.sh and returns the module.
-func build(t *testing.T, folder string, inPlace bool) []byte {
+// failure is an error as the plugin told it.
+type failure struct{ Class, Code, Message string }
+
+// caller is one call of `run` on some host.
+type caller func(input string) (output string, failed *failure)
+
+// openHost loads the module on our host, the way `host call` does.
+func openHost(t *testing.T, h *host.Host, file string) caller {
+	t.Helper()
+	p, err := h.Plugin(t.Context(), host.PluginOptions{Source: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close(context.Background()) })
+	return func(input string) (string, *failure) {
+		r := p.Call(t.Context(), "run", event.Text(input), time.Minute)
+		if e := r.Error; e != nil {
+			return "", &failure{e.Class, e.Code, e.Message}
+		}
+		return string(r.Output.JSON()), nil
+	}
+}
+
+// openExtism makes an instance under extism/go-sdk, the reference.
+func openExtism(t *testing.T, file string) caller {
+	t.Helper()
+	p, err := extism.NewPlugin(t.Context(), extism.Manifest{
+		Wasm: []extism.Wasm{extism.WasmFile{Path: file}}, Timeout: 60_000,
+	}, extism.PluginConfig{EnableWasi: true, ModuleConfig: wazero.NewModuleConfig().WithSysWalltime().WithSysNanotime()}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close(context.Background()) })
+	return func(input string) (string, *failure) {
+		code, out, err := p.Call("run", []byte(input))
+		if code == 0 && err == nil {
+			return string(out), nil
+		}
+		told := &failure{Message: fmt.Sprintf("code %d, error %v", code, err)}
+		if err != nil {
+			_ = json.Unmarshal([]byte(err.Error()), told) // what is no JSON stays as it is
+		}
+		return "", told
+	}
+}
+
+// build runs the folder's build.sh and returns the module's file.
+func build(t *testing.T, folder string, inPlace bool) string {
 	t.Helper()
 	temp := t.TempDir()
 	source, err := filepath.Abs(folder)
@@ -100,12 +160,12 @@ func build(t *testing.T, folder string, inPlace bool) []byte {
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build.sh of %s: %v\n%s", folder, err, said)
 	}
-	module, err := os.ReadFile(out)
+	info, err := os.Stat(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%s: %d bytes", folder, len(module))
-	return module
+	t.Logf("%s: %d bytes", folder, info.Size())
+	return out
 }
 
 // copyFolder copies sources: what an earlier build left behind stays.
@@ -138,17 +198,4 @@ func copyFolder(t *testing.T, from, to string) {
 			}
 		}
 	}
-}
-
-// open makes an instance under extism/go-sdk.
-func open(t *testing.T, module []byte) *extism.Plugin {
-	t.Helper()
-	p, err := extism.NewPlugin(t.Context(), extism.Manifest{
-		Wasm: []extism.Wasm{extism.WasmData{Data: module}}, Timeout: 20_000,
-	}, extism.PluginConfig{EnableWasi: true, ModuleConfig: wazero.NewModuleConfig().WithSysWalltime().WithSysNanotime()}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close(context.Background()) })
-	return p
 }
