@@ -56,8 +56,23 @@ type compiler struct {
 	errs   []*exprError
 	lets   []string
 	loops  int
-	nodes  map[string]nature.Nature // those that are named, as the checker sees them
+	nodes  []namedNode // in the order in which they are named
 	config *conf.Config
+}
+
+// namedNode is a node that an expression names, as the checker sees it. Most
+// expressions name one, for which a map would be the dearest part.
+type namedNode struct {
+	id string
+	t  nature.Nature
+}
+
+func (c *compiler) nodesByID() map[string]nature.Nature {
+	m := make(map[string]nature.Nature, len(c.nodes))
+	for _, n := range c.nodes {
+		m[n.id] = n.t
+	}
+	return m
 }
 
 // compile returns the ops of an expression and its type, or everything that is
@@ -350,10 +365,7 @@ func (c *compiler) node(at ast.Node, id, field string) op {
 		c.errs = append(c.errs, &e)
 		return constOp{}
 	}
-	if c.nodes == nil {
-		c.nodes = map[string]nature.Nature{}
-	}
-	c.nodes[id] = t
+	c.nodes = append(c.nodes, namedNode{id, t})
 	if field == "output" {
 		return &nodeOutputOp{index: index, id: id}
 	}
@@ -407,7 +419,7 @@ func (c *compiler) loop(n *ast.BuiltinNode) op {
 // check runs the type checker and returns the type of the whole.
 func (c *compiler) check(tree *parser.Tree) (nature.Nature, *exprError) {
 	fields := map[string]nature.Nature{
-		"input": c.names.input, "run": c.names.words.run, "null": {Nil: true}, "nodes": object(c.nodes, true),
+		"input": c.names.input, "run": c.names.words.run, "null": {Nil: true}, "nodes": object(c.nodesByID(), true),
 	}
 	if c.names.inItem {
 		fields["item"], fields["index"] = c.names.item, integerNature

@@ -65,10 +65,10 @@ func (c *compiler) pathType(keys []string) (t nature.Nature, ok bool) {
 		if len(keys) < 2 {
 			return t, false
 		}
-		if t, ok = c.nodes[keys[1]]; !ok {
+		if len(c.nodes) != 1 { // what cannot be named was not
 			return t, false
 		}
-		keys = keys[1:]
+		t, keys = c.nodes[0].t, keys[1:]
 	}
 	for _, key := range keys[1:] {
 		if t.Type == nil && !t.Nil {

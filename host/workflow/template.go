@@ -248,7 +248,7 @@ func text(s string, n *names, base *int, at func(offset int) origin) (part, natu
 	}
 	kind := stringNature
 	var errs []*exprError
-	var mixed []part
+	mixed := make([]part, 0, len(found))
 	for _, p := range found {
 		if !p.expr {
 			mixed = append(mixed, part{value: p.text})
