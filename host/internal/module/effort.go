@@ -28,6 +28,7 @@ type effort struct {
 	number    []int32 // by local: its number among those used
 	function  int32
 	metered   bool
+	size      int64 // of the body in bytes
 	reloads   int64 // mutable globals that are read again after each call
 	live      *liveness
 	structure bool // note the control flow in live
@@ -49,30 +50,31 @@ type effortFrame struct {
 
 // What things cost, in nanoseconds; measured, see TestEffortIsNotTooLow.
 const (
-	costByte      = 100    // decoding and validating
-	costPlain     = 1_000  // an instruction
-	costCall      = 5_000  // a call
-	costMoved     = 1_500  // a value passed by a call, a branch or a block
-	costReload    = 350    // a mutable global after a call
-	costIndirect  = 50_000 // call_indirect: its checks have exits of their own
-	costAccess    = 2_500  // a memory access
-	costDivision  = 13_000 // a division or a conversion that may trap
-	costBlock     = 5_000  // a block
-	costWalk      = 12     // a step up the dominator tree
-	costLookup    = 60     // a step back to where a local was set
-	costEdge      = 3      // a branch seen while another to the same label is noted
-	costLive      = 500    // a value alive at the start of a block
-	costPhi       = 4      // an argument compared with another, once
-	costFunction  = 30_000
-	costType      = 6_000
-	costImport    = 5     // an import before the one that is called
-	costEntry     = 1_000 // an import, export, global or element
-	costLocal     = 30    // a local declared
-	costTableOp   = 25_000
-	costSIMD      = 3_000
-	costBulk      = 8_000
-	quickPortion  = 2 // quick estimates above 1/quickPortion of the rest are made precise
-	liveWordsMost = 2 << 20
+	costByte     = 100    // decoding and validating
+	costPlain    = 1_000  // an instruction
+	costCall     = 5_000  // a call
+	costMoved    = 1_500  // a value passed by a call, a branch or a block
+	costReload   = 350    // a mutable global after a call
+	costIndirect = 50_000 // call_indirect: its checks have exits of their own
+	costAccess   = 2_500  // a memory access
+	costDivision = 13_000 // a division or a conversion that may trap
+	costBlock    = 5_000  // a block
+	costWalk     = 12     // a step up the dominator tree
+	costLookup   = 60     // a step back to where a local was set
+	costEdge     = 3      // a branch seen while another to the same label is noted
+	costLive     = 500    // a value alive at the start of a block
+	costPhi      = 4      // an argument compared with another, once
+	costFunction = 30_000
+	costType     = 6_000
+	costImport   = 5     // an import before the one that is called
+	costEntry    = 1_000 // an import, export, global or element
+	costLocal    = 30    // a local declared
+	costTableOp  = 25_000
+	costSIMD     = 3_000
+	costBulk     = 8_000
+	quickPortion = 2       // quick estimates above 1/quickPortion of the rest are made precise
+	liveWords    = 2       // the closer look may take so many words for a byte of code,
+	liveWordsMin = 1 << 16 // and these
 )
 
 // start begins a function.
@@ -84,7 +86,7 @@ func (e *effort) start(locals, size uint32, results int) {
 	}
 	*e = effort{
 		frames: e.frames[:0], seen: e.seen, number: e.number, function: e.function,
-		metered: e.metered, reloads: e.reloads, live: e.live, structure: e.structure,
+		size: int64(size), metered: e.metered, reloads: e.reloads, live: e.live, structure: e.structure,
 	}
 	e.ns = costFunction + costLocal*int64(locals) + costByte*int64(size)
 	if e.structure {
@@ -369,5 +371,5 @@ func (e *effort) quick() int64 {
 func (e *effort) rough() bool {
 	q := e.quick()
 	words := int64(e.blocks) * int64((e.distinct+63)/64)
-	return q > (e.ns-q)/quickPortion && words <= liveWordsMost
+	return q > (e.ns-q)/quickPortion && words <= liveWordsMin+liveWords*e.size
 }

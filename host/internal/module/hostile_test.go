@@ -23,7 +23,7 @@ func wat(t testing.TB, file string) []byte {
 		t.Skip("wat2wasm (wabt) is not installed")
 	}
 	out := filepath.Join(t.TempDir(), "o.wasm")
-	if b, err := exec.Command("wat2wasm", "--enable-all", "-o", out, file).CombinedOutput(); err != nil {
+	if b, err := exec.Command("wat2wasm", "--enable-tail-call", "--enable-extended-const", "-o", out, file).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", file, err, b)
 	}
 	return readFile(t, out)

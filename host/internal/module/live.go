@@ -18,8 +18,19 @@ type liveness struct {
 	in    []uint64
 }
 
-// reset prepares for a function with so many locals in use.
-func (v *liveness) reset(locals int32) { v.words = int(locals+63) / 64 }
+// reset prepares for a function with so many locals in use, and at most so
+// many blocks.
+func (v *liveness) reset(locals int32, blocks int) {
+	v.words = int(locals+63) / 64
+	v.use, v.def, v.in = room(v.use, blocks*v.words), room(v.def, blocks*v.words), room(v.in, blocks*v.words)
+}
+
+func room(s []uint64, n int) []uint64 {
+	if cap(s) < n {
+		return make([]uint64, 0, n)
+	}
+	return s[:0]
+}
 
 func (v *liveness) start() {
 	v.use, v.def = v.use[:0], v.def[:0]

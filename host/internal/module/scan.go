@@ -94,7 +94,7 @@ func (s *scanner) scan(i int) *Error {
 		if s.effort.live == nil {
 			s.effort.live = new(liveness)
 		}
-		s.effort.live.reset(s.effort.distinct)
+		s.effort.live.reset(s.effort.distinct, s.effort.blocks)
 		s.effort.structure = true
 		err := s.walk(i)
 		s.effort.structure = false
