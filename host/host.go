@@ -30,7 +30,8 @@ import (
 type Config struct {
 	// CacheDir holds compiled plugins, so that the next process starts faster. It
 	// is made with mode 0700; its contents are executed. "" is the user's cache
-	// directory; "-" keeps nothing on disk.
+	// directory, or nothing where there is none to write to; "-" keeps nothing on
+	// disk.
 	CacheDir string
 	// Getenv reads the environment; nil is os.LookupEnv.
 	Getenv func(string) (string, bool)
@@ -96,7 +97,11 @@ func cacheDir(dir string) (string, error) {
 		if err != nil {
 			return "", nil // no home: nothing is kept
 		}
-		return filepath.Join(base, "host"), nil
+		dir = filepath.Join(base, "host")
+		if os.MkdirAll(dir, 0o700) != nil {
+			return "", nil // a home that cannot be written to: the same
+		}
+		return dir, nil
 	}
 	return filepath.Abs(dir)
 }

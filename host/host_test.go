@@ -262,6 +262,27 @@ func TestRunID(t *testing.T) {
 	wait(t, first)
 }
 
+// A home that cannot be written to costs the cache, not the run.
+func TestNoPlaceForTheCache(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_CACHE_HOME", file)
+	h, err := host.Open(t.Context(), host.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(t.Context())
+	p, err := h.Plugin(t.Context(), host.PluginOptions{Source: "../examples/quickstart/reader.wasm"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := p.Call(t.Context(), "run", event.Text("one two"), 0); r.Error != nil {
+		t.Error(r.Error)
+	}
+}
+
 // Close ends what is left and starts nothing new.
 func TestClose(t *testing.T) {
 	env := map[string]string{}

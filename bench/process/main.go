@@ -32,7 +32,7 @@ func main() {
 	if out, err := exec.Command("go", "build", "-o", host, "./cmd/host").CombinedOutput(); err != nil {
 		log.Fatalf("%s", out)
 	}
-	env := append(os.Environ(), "XDG_CACHE_HOME="+dir, "CI=true")
+	env := append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "CI=true")
 
 	fmt.Printf("%-46s %10s %10s %10s\n", "whole process", "median", "fastest", "slowest")
 	version := measure(*n, func() time.Duration { d, _ := run(env, host, "version"); return d })
@@ -119,7 +119,8 @@ func thousand() []byte {
 	for i := range 1000 {
 		fmt.Fprintf(&b, "[nodes.n%d]\nplugin = \"up\"\n", i)
 		if i >= 100 {
-			fmt.Fprintf(&b, "needs = [\"n%d\", \"n%d\"]\nwith = { text = \"{{ nodes.n%d.output.text }} and {{ nodes.n%d.output.text }}\" }\n", i-100, i-99-(i%100)/99, i-100, i-99-(i%100)/99)
+			above, beside := i-100, i-100-i%100+(i+1)%100
+			fmt.Fprintf(&b, "needs = [\"n%d\", \"n%d\"]\nwith = { text = \"{{ nodes.n%d.output.text }} and {{ nodes.n%d.output.text }}\" }\n", above, beside, above, beside)
 		} else {
 			b.WriteString("with = { text = \"{{ input }}\" }\n")
 		}
