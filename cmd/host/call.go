@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -108,7 +109,12 @@ func (a *app) callFailed(err error) error {
 			return err
 		}
 	}
-	return refused(err)
+	err = refused(err)
+	var f *failure
+	if source := a.c.Args().First(); errors.As(err, &f) && filepath.Ext(source) == ".toml" {
+		f.hint = "to run a workflow: host run " + clean(source)
+	}
+	return err
 }
 
 func (a *app) called(r *host.CallResult, times []time.Duration) error {

@@ -62,11 +62,11 @@ var errorCodes = map[string]explained{
 	"outcome_unknown":    {"With idempotent = false: the call was cut off, and nobody knows whether its work was done, so it is not repeated.", "find out whether it was done, then run again if it was not"},
 	"hedge_lost":         {"Another of the calls that ran side by side answered first.", "nothing: this is what a hedge is for"},
 	"unhealthy":          {"A critical health check was not healthy, so the run was refused before its first node.", "host health FILE shows the checks"},
-	"bad_run_id":         {"A run id has 1 to 128 of the characters A-Z a-z 0-9 . _ -", "choose another id"},
+	"bad_run_id":         {"A run id has 1 to 128 characters: letters, digits, dots, underscores and hyphens", "choose another id"},
 	"run_conflict":       {"The run id belongs to a run of another workflow, file or input. Ids are idempotency keys: the same id means the same run.", "choose another id"},
 	"missing_secret":     {"A secret that is not optional is not there, so the run was not started.", "set the environment variable or make the file that [secrets] names"},
 	"bad_setting":        {"A setting comes from an environment variable that is not set, and has no default.", "set the variable, or give a default in the file"},
-	"unsupported":        {"The file is valid, but it needs something that this command cannot do yet.", "leave that part away, or use a version that has it"},
+	"unsupported":        {"The file is valid, but it needs something that this version of host does not do.", "the message says what; leave that part away"},
 }
 
 // nextStep is the advice for an error code.

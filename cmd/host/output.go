@@ -74,7 +74,24 @@ func workflowFile(file string) (string, error) {
 	if os.IsNotExist(err) {
 		return "", &failure{exit: exitNotFound, message: fmt.Sprintf("there is no file %s", clean(file)), hint: `check the path, or make a first workflow: host init my-flow`}
 	}
+	if isModule(file) {
+		return "", &failure{exit: exitInvalid, message: fmt.Sprintf("%s is a WebAssembly module, and no workflow file", clean(file)),
+			hint: fmt.Sprintf("to call it: host call %s; a workflow names it as source of a plugin", clean(file))}
+	}
 	return file, nil
+}
+
+// isModule reports whether a file begins as every WebAssembly module does. Read
+// as TOML it would have a mistake on every line.
+func isModule(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false // whoever reads it says so
+	}
+	defer f.Close()
+	var magic [4]byte
+	_, err = io.ReadFull(f, magic[:])
+	return err == nil && string(magic[:]) == "\x00asm"
 }
 
 // invalid is the failure for findings of which at least one is an error.

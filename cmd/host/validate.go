@@ -83,7 +83,11 @@ func (a *app) check(h *host.Host, arg string) (file string, findings []workflow.
 	file, err := workflowFile(arg)
 	var f *failure
 	if errors.As(err, &f) {
-		return arg, []workflow.Finding{{File: arg, Line: 1, Col: 1, Severity: workflow.Error, Code: "missing_file", Message: f.message, Hint: f.hint}}
+		code := "missing_file"
+		if f.exit == exitInvalid {
+			code = "syntax"
+		}
+		return arg, []workflow.Finding{{File: arg, Line: 1, Col: 1, Severity: workflow.Error, Code: code, Message: f.message, Hint: f.hint}}
 	}
 	_, findings, _ = h.Load(a.ctx, file)
 	if a.c.Bool("strict") {
