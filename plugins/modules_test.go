@@ -93,6 +93,9 @@ func TestModules(t *testing.T) {
 		{name: "upper-case text", plugin: "uppercase", function: "run", input: "grün <ok>", want: "GRÜN <OK>"},
 		{name: "upper-case object", plugin: "uppercase", function: "run", input: `{"text":"a&b","n":1}`, want: `{"n":1,"text":"A&B"}`},
 		{name: "no text", plugin: "uppercase", function: "run", input: `{}`, fails: `"code":"bad_input"`},
+		{name: "null is no text", plugin: "uppercase", function: "run", input: `null`, fails: `"code":"bad_input"`},
+		{name: "null is no question", plugin: "agent", function: "run", config: map[string]string{"base_url": server.URL + "/v1", "model": "m"},
+			input: `null`, fails: `"code":"bad_input"`},
 		{name: "expression", plugin: "transform", function: "run", config: map[string]string{"expression": "{total: sum(data, .n)}"},
 			input: `[{"n":1},{"n":2}]`, want: `{"total":3}`},
 		{name: "bad expression", plugin: "transform", function: "run", input: `{"expression":"1 + nope","data":1}`, fails: "at 1:5"},
@@ -164,7 +167,7 @@ func TestBadInput(t *testing.T) {
 	for _, name := range plugins.Names() {
 		p := open(t, name, nil)
 		for _, input := range inputs {
-			if name == "uppercase" && !strings.HasPrefix(strings.TrimSpace(input), "{") {
+			if name == "uppercase" && input != "null" && !strings.HasPrefix(strings.TrimSpace(input), "{") {
 				continue // any text will do
 			}
 			code, out, err := p.Call("run", []byte(input))
