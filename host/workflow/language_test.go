@@ -63,6 +63,34 @@ func TestSameLanguageAsExpr(t *testing.T) {
 // which has none.
 var noSign = regexp.MustCompile(`-0([,\]]|$)`)
 
+// Paths are compiled without the parser; parentheses make it take part. Both
+// ways give the same value, or an error of the same kind.
+func TestPathsAreCompiledAlike(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		path := rapid.SampledFrom([]string{"input", "nodes", "run", "item", "index", "x"}).Draw(t, "root")
+		for _, key := range rapid.SliceOfN(rapid.SampledFrom([]string{
+			"a", "b", "failed", "nobody", "output", "error", "status", "id", "workflow", "text", "code", "if", "in", "_", "K9"}), 0, 4).Draw(t, "keys") {
+			path += "." + key
+		}
+		result := func(source string) (value string, fails bool) {
+			tmpl, err := workflow.NewTemplate("{{ "+source+" }}", place)
+			if err != nil {
+				return "", true
+			}
+			v, err := tmpl.Render(context.Background(), scope())
+			if err != nil {
+				return "", true
+			}
+			return string(v.JSON()), false
+		}
+		short, shortFails := result(path)
+		long, longFails := result("(" + path + ")")
+		if short != long || shortFails != longFails {
+			t.Fatalf("%s is %s (fails: %v), by the parser %s (fails: %v)", path, short, shortFails, long, longFails)
+		}
+	})
+}
+
 // canonicalJSON is "" for what JSON cannot say.
 func canonicalJSON(v any) string {
 	if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
