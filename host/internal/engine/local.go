@@ -44,11 +44,11 @@ func (l *Local) Run(ctx context.Context, s Start) *event.Result {
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
 	r := &run{local: l, clock: clock, start: s, base: base,
-		slots:   newSlots(s.Plan.Run.Concurrency),
 		inbox:   make(chan message, 64),
 		done:    make(chan struct{}),
 		ladders: map[*Ladder]*frame{}, flows: map[*Flow]*frame{}, nodes: map[nodeKey]*frame{},
 	}
+	r.slots = newSlots(s.Plan.Run.Concurrency, func() { r.answer(message{kind: woken}) })
 	r.began = clock.Now()
 	r.emit = s.Emit
 	if r.emit == nil {
@@ -101,31 +101,28 @@ type message struct {
 	node   *workflow.Node
 	report *event.Report
 	frame  *frame
+	cause  error
 }
 
-// expired is the kind of a message that a deadline has passed.
-const expired Kind = 255
+// Kinds of messages that answer no command.
+const (
+	expired   Kind = 255 - iota // a deadline has passed
+	cancelled                   // somebody wants the run to end
+	woken                       // a slot may be free
+)
 
 func (r *run) loop(ctx context.Context) {
-	cancelled := ctx.Done()
 	if ctx.Err() != nil {
-		cancelled = nil
 		r.progress.Cancel(context.Cause(ctx))
+	} else {
+		defer context.AfterFunc(ctx, func() { r.answer(message{kind: cancelled, cause: context.Cause(ctx)}) })()
 	}
 	for {
 		r.obey()
 		if r.progress.Over() {
 			return
 		}
-		select {
-		case m := <-r.inbox:
-			r.take(m)
-		case <-r.slots.wake:
-		case <-cancelled:
-			cancelled = nil
-			r.progress.At(r.clock.Now())
-			r.progress.Cancel(context.Cause(ctx))
-		}
+		r.take(<-r.inbox)
 	}
 }
 
@@ -142,6 +139,10 @@ func (r *run) take(m message) {
 		p.Checked(m.flow, m.report)
 	case Pause:
 		p.Paused(m.flow)
+	case cancelled:
+		p.Cancel(m.cause)
+	case woken:
+		r.slots.woken.Store(false)
 	case expired:
 		// A timer may fire while what it was for ends, and the same ladder or node
 		// may have begun another round since.
@@ -249,7 +250,8 @@ func (r *run) pop() {
 	}
 }
 
-// answer brings a message to the loop, unless the run has ended.
+// answer brings a message to the loop, unless the run has ended. Workers need
+// not ask for that: the run waits for them.
 func (r *run) answer(m message) {
 	select {
 	case r.inbox <- m:

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -13,14 +14,15 @@ import (
 // The loop reserves a slot before it starts a node's goroutine, so that a run
 // with 100,000 ready nodes does not have 100,000 goroutines.
 type slots struct {
-	size int
-	sem  *semaphore.Weighted
-	wake chan struct{} // told when a slot may be free for a reservation
+	size  int
+	sem   *semaphore.Weighted
+	wake  func()      // tells the loop that a slot may be free for a reservation
+	woken atomic.Bool // it was told and has not looked yet
 }
 
-func newSlots(n int) *slots {
+func newSlots(n int, wake func()) *slots {
 	n = max(n, 1)
-	return &slots{size: n, sem: semaphore.NewWeighted(int64(n)), wake: make(chan struct{}, 1)}
+	return &slots{size: n, sem: semaphore.NewWeighted(int64(n)), wake: wake}
 }
 
 // reserve takes a slot if one is free and nobody who came back from a wait
@@ -29,9 +31,8 @@ func (s *slots) reserve() bool { return s.sem.TryAcquire(1) }
 
 func (s *slots) leave() {
 	s.sem.Release(1)
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	if s.woken.CompareAndSwap(false, true) {
+		s.wake()
 	}
 }
 
@@ -94,11 +95,22 @@ func (t *ticket) Leave() {
 
 // Release gives the reserved slot back, if there is one.
 func (t *ticket) Release() {
-	t.mu.Lock()
-	had := t.reserved
-	t.reserved = false
-	t.mu.Unlock()
-	if had {
+	if t.takeBack() {
 		t.slots.leave()
 	}
+}
+
+// giveUp is Release by the loop, which need not be told.
+func (t *ticket) giveUp() {
+	if t.takeBack() {
+		t.slots.sem.Release(1)
+	}
+}
+
+func (t *ticket) takeBack() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	had := t.reserved
+	t.reserved = false
+	return had
 }

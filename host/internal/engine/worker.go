@@ -25,7 +25,7 @@ type worker struct {
 func (w *worker) work() {
 	for range w.begin {
 		result := w.run.local.Caller.Call(w.ctx, &w.request)
-		w.run.answer(message{kind: Call, worker: w, result: result})
+		w.run.inbox <- message{kind: Call, worker: w, result: result}
 	}
 }
 
@@ -72,7 +72,7 @@ func (r *run) worker() *worker {
 func (r *run) rest() {
 	for i, w := range r.answered {
 		r.answered[i] = nil
-		w.ticket.Release()
+		w.ticket.giveUp()
 		w.ctx, w.command = nil, Command{}
 		if len(r.idle) < r.slots.size {
 			r.idle = append(r.idle, w)
