@@ -145,6 +145,11 @@ func (a *app) action(least, most int, takes []string, do func() error) cli.Actio
 
 // open makes the Host that a command works with.
 func (a *app) open() (*host.Host, error) {
+	if dir := a.c.String("state"); dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, usage("--state %s cannot be used: %v", clean(dir), err).with("name a folder that can be made and written")
+		}
+	}
 	h, err := host.Open(a.ctx, host.Config{CacheDir: a.cacheDir(), AllowAnyHost: a.c.Bool(anyHost)})
 	if err != nil {
 		return nil, refused(err)

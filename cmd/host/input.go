@@ -32,6 +32,8 @@ func (a *app) input() (event.Value, bool, error) {
 	case given == "-":
 		what = "stdin"
 		text, err = a.readAll()
+	case given == "@":
+		return event.Null, false, usage("--input @: the name of a file is missing").with("for instance --input @text.txt; a text that begins with @ is written as JSON, in quotes")
 	case strings.HasPrefix(given, "@"):
 		what = given[1:]
 		text, err = os.ReadFile(what)
