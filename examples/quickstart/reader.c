@@ -6,6 +6,8 @@
  *             paragraph of more than N words fails as an overloaded service
  *             would, and asks to be left alone for 300 ms
  *   headline  is always down
+ *
+ * The third function, frame, draws a frame around a text.
  */
 #include "../wasm/c/plugin.h"
 
@@ -53,4 +55,46 @@ PLUGIN_EXPORT(run) {
 
 PLUGIN_EXPORT(headline) {
 	return plugin_fail(PLUGIN_TRANSIENT, "unavailable", "the headline service is down");
+}
+
+/* How wide a line is on a screen: its characters, not its bytes. */
+static size_t width(const uint8_t *line, size_t length) {
+	size_t n = 0;
+	for (size_t i = 0; i < length; i++) n += (line[i] & 0xc0) != 0x80;
+	return n;
+}
+
+static void repeat(plugin_text *t, const char *s, size_t n) {
+	while (n--) plugin_add(t, s);
+}
+
+PLUGIN_EXPORT(frame) {
+	plugin_bytes in = plugin_input();
+	while (in.length > 0 && is_space(in.data[in.length - 1])) in.length--;
+	if (in.length == 0) return plugin_fail(PLUGIN_PERMANENT, "empty", "there is no text to frame");
+
+	size_t widest = 0;
+	for (size_t i = 0, start = 0; i <= in.length; i++)
+		if (i == in.length || in.data[i] == '\n') {
+			size_t w = width(in.data + start, i - start);
+			if (w > widest) widest = w;
+			start = i + 1;
+		}
+	plugin_text out = {0};
+	plugin_add(&out, "\xe2\x95\xad"); /* the upper left corner */
+	repeat(&out, "\xe2\x94\x80", widest + 2);
+	plugin_add(&out, "\xe2\x95\xae\n");
+	for (size_t i = 0, start = 0; i <= in.length; i++)
+		if (i == in.length || in.data[i] == '\n') {
+			plugin_add(&out, "\xe2\x94\x82 ");
+			plugin_add_bytes(&out, in.data + start, i - start);
+			repeat(&out, " ", widest - width(in.data + start, i - start));
+			plugin_add(&out, " \xe2\x94\x82\n");
+			start = i + 1;
+		}
+	plugin_add(&out, "\xe2\x95\xb0");
+	repeat(&out, "\xe2\x94\x80", widest + 2);
+	plugin_add(&out, "\xe2\x95\xaf");
+	plugin_output(out.data, out.length);
+	return PLUGIN_OK;
 }
