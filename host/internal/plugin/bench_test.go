@@ -2,36 +2,214 @@ package plugin
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	extism "github.com/extism/go-sdk"
+	"github.com/tetratelabs/wazero"
+
+	"wasmhost/host/internal/module"
 )
 
-// BenchmarkCall is one whole call with a deadline: with a new instance, and
-// with one that is kept.
-func BenchmarkCall(b *testing.B) {
-	for _, c := range []struct{ name, function, reset string }{
-		{"nothing/new", "nothing", ResetCall},
-		{"nothing/kept", "nothing", ResetNever},
-		{"echo1K/new", "echo", ResetCall},
-		{"echo1K/kept", "echo", ResetNever},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			r := NewRuntime(Config{CacheDir: compiledCode()})
-			defer r.Close(context.Background())
-			s := guest("probe")
-			s.Reset = c.reset
-			p, err := r.Load(b.Context(), s)
+// benchGuests are a small guest, of C, and one that Go built, which answers with
+// its input in capitals.
+var benchGuests = map[string]string{"small": guests + "/probe.wasm", "go": "../../../plugins/uppercase.wasm"}
+
+var benchWorks = []struct {
+	name, guest, function string
+	bytes                 int
+}{
+	{"nothing", "small", "nothing", 0},
+	{"echo-1K", "small", "echo", 1 << 10},
+	{"echo-64K", "small", "echo", 64 << 10},
+	{"upper-1K", "go", "run", 1 << 10},
+	{"upper-64K", "go", "run", 64 << 10},
+}
+
+func benchInput(n int) []byte {
+	if n == 0 {
+		return nil
+	}
+	return []byte(`"` + strings.Repeat("x", n-2) + `"`)
+}
+
+// BenchmarkCalls is one call with a deadline, as WORK/GUEST/WHO: our own, with
+// clean state (call), with a new instance (instance) and with a warm one
+// (never), beside go-sdk's warm call with its timeout, and for the call that
+// does nothing a bare function of wazero. bench/calls puts it side by side.
+func BenchmarkCalls(b *testing.B) {
+	for _, w := range benchWorks {
+		input := benchInput(w.bytes)
+		for _, reset := range []string{ResetCall, ResetNever, ResetInstance} {
+			b.Run(w.name+"/"+w.guest+"/"+reset, func(b *testing.B) {
+				p := benchPlugin(b, benchGuests[w.guest], reset)
+				call := Call{Function: w.function, Input: input}
+				ctx, cancel := context.WithTimeout(b.Context(), time.Hour)
+				defer cancel()
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := p.Call(ctx, call); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+		b.Run(w.name+"/"+w.guest+"/go-sdk", func(b *testing.B) {
+			m := extism.Manifest{Wasm: []extism.Wasm{extism.WasmFile{Path: benchGuests[w.guest]}}, Timeout: 3_600_000}
+			p, err := extism.NewPlugin(b.Context(), m, extism.PluginConfig{EnableWasi: true}, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
-			ctx, cancel := context.WithCancel(b.Context())
-			defer cancel()
-			input := make([]byte, 1024)
+			defer p.Close(context.Background())
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := p.Call(ctx, Call{Function: c.function, Input: input}); err != nil {
+				if _, _, err := p.Call(w.function, input); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
+	}
+	for name, config := range map[string]wazero.RuntimeConfig{
+		"wazero":          wazero.NewRuntimeConfig(),
+		"wazero-deadline": wazero.NewRuntimeConfig().WithCloseOnContextDone(true),
+	} {
+		b.Run("nothing/small/"+name, func(b *testing.B) { benchBare(b, config) })
+	}
+}
+
+// bare is (module (func (export "run"))).
+const bare = "\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x07\x07\x01\x03run\x00\x00\x0a\x04\x01\x02\x00\x0b"
+
+func benchBare(b *testing.B, config wazero.RuntimeConfig) {
+	rt := wazero.NewRuntimeWithConfig(b.Context(), config)
+	defer rt.Close(context.Background())
+	m, err := rt.Instantiate(b.Context(), []byte(bare))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(b.Context(), time.Hour)
+	defer cancel()
+	run := m.ExportedFunction("run")
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := run.CallWithStack(ctx, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchPlugin(b *testing.B, path, reset string) *Plugin {
+	b.Helper()
+	wasm, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := NewRuntime(Config{CacheDir: compiledCode(), Builtin: func(string) ([]byte, bool) { return wasm, true }})
+	b.Cleanup(func() { r.Close(context.Background()) })
+	p, err := r.Load(b.Context(), Spec{Name: "guest", Source: "builtin:guest", Reset: reset})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return p
+}
+
+// BenchmarkIdle reports what an instance holds that waits for its next call,
+// without the memory that its module declares or grew in initialisation.
+func BenchmarkIdle(b *testing.B) {
+	for name, path := range benchGuests {
+		b.Run(name, func(b *testing.B) {
+			p := benchPlugin(b, path, ResetCall)
+			const n = 12
+			heap := func() uint64 {
+				runtime.GC()
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				return m.HeapAlloc
+			}
+			for b.Loop() {
+				before := heap()
+				made := make([]*instance, n)
+				for i := range made {
+					made[i] = newInstance(p)
+					e, _ := p.exports.entry("health")
+					made[i].serve(b.Context(), e, Call{})
+				}
+				held := float64(heap()-before) / n
+				b.ReportMetric(held/1024, "KiB/instance")
+				b.ReportMetric(float64(made[0].memory.used)/1024, "KiB-of-memory/instance")
+				for _, in := range made {
+					in.close()
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkKill reports how long after its deadline a call that will not end
+// has ended.
+func BenchmarkKill(b *testing.B) {
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	defer server.Close()
+	defer close(release)
+	r := NewRuntime(Config{CacheDir: compiledCode()})
+	defer r.Close(context.Background())
+	path, err := filepath.Abs(guests)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p, err := r.Load(b.Context(), Spec{Name: "guest", Source: "probe.wasm", Dir: path, Allow: Allow{HTTP: []string{server.URL}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, c := range map[string]Call{
+		"loop": {Function: "spin"}, "calls": {Function: "tree"}, "fill": {Function: "fill"}, "sleep": {Function: "sleep"},
+		"host-call": {Function: "http", Input: []byte(`{"url":"` + server.URL + `/"}`)},
+	} {
+		b.Run(name, func(b *testing.B) {
+			var late []float64
+			for b.Loop() {
+				deadline := time.Now().Add(5 * time.Millisecond)
+				ctx, cancel := context.WithDeadline(b.Context(), deadline)
+				if _, err := p.Call(ctx, c); err == nil {
+					b.Fatal("it ended by itself")
+				}
+				late = append(late, float64(time.Since(deadline))/1e6)
+				cancel()
+			}
+			slices.Sort(late)
+			b.ReportMetric(late[len(late)/2], "p50-ms")
+			b.ReportMetric(late[len(late)*99/100], "p99-ms")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkPrepare is what reading, checking and rewriting a Go-built guest
+// takes, without compiling it.
+func BenchmarkPrepare(b *testing.B) {
+	wasm, err := os.ReadFile(benchGuests["go"])
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(wasm)))
+	for b.Loop() {
+		if _, err := module.Prepare(wasm, module.Options{}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -40,21 +40,22 @@ func TestDamagedCache(t *testing.T) {
 	}
 	call()
 	list := filesBelow(t, filepath.Join(cfg.CacheDir, "compiled"))
-	if len(list) != 2 || filepath.Base(list[0]) != sumsFile {
+	if len(list) != 3 || filepath.Base(list[0]) != sumsFile { // the module and the kernel
 		t.Fatal(list)
 	}
-	list = list[1:]
-	whole := readAll(t, list[0])
-	call() // from the cache
-	for name, damage := range map[string][]byte{
-		"empty": {}, "cut": whole[:len(whole)/2], "changed": append(append([]byte{}, whole[:200]...), make([]byte, len(whole)-200)...), "other": []byte("not code at all"),
-	} {
-		if err := os.WriteFile(list[0], damage, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		call()
-		if got := readAll(t, list[0]); len(got) != len(whole) {
-			t.Errorf("%s: the entry has %d bytes, it had %d", name, len(got), len(whole))
+	for _, entry := range list[1:] {
+		whole := readAll(t, entry)
+		call() // from the cache
+		for name, damage := range map[string][]byte{
+			"empty": {}, "cut": whole[:len(whole)/2], "changed": append(append([]byte{}, whole[:200]...), make([]byte, len(whole)-200)...), "other": []byte("not code at all"),
+		} {
+			if err := os.WriteFile(entry, damage, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			call()
+			if got := readAll(t, entry); len(got) != len(whole) {
+				t.Errorf("%s: the entry has %d bytes, it had %d", name, len(got), len(whole))
+			}
 		}
 	}
 }

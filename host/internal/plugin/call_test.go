@@ -160,7 +160,7 @@ func TestMemoryToStartWith(t *testing.T) {
 	}
 	s := guest("big_memory")
 	s.Limits.Memory = 126 << 20
-	if a := succeeds(t, load(t, s), "run", "", ""); a.MemoryBytes != 125<<20 {
+	if a := succeeds(t, load(t, s), "run", "", ""); a.MemoryBytes != 125<<20+kernelPage {
 		t.Error(a)
 	}
 }

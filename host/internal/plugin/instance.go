@@ -27,8 +27,7 @@ type instance struct {
 	functions map[string]api.Function
 	memory    *memory
 	meter     meter
-	kernel    kernel
-	blocks    *blocks   // the kernel, while it is one in Go
+	kernel    *kernel   // nil when the ABI has none
 	handles   []handles // of the modules, in the program's order
 	started   bool
 	// spent is true when no other call may use it: it trapped, was stopped, or
@@ -54,8 +53,7 @@ type instance struct {
 
 func newInstance(p *Plugin) *instance {
 	m := &memory{limit: p.limits.Memory}
-	b := newBlocks(m)
-	in := &instance{plugin: p, memory: m, blocks: b, kernel: b, vars: map[string][]byte{}, linked: map[string]api.Module{}, functions: map[string]api.Function{}}
+	in := &instance{plugin: p, memory: m, vars: map[string][]byte{}, linked: map[string]api.Module{}, functions: map[string]api.Function{}}
 	in.stdio.in = in
 	return in
 }
@@ -173,8 +171,10 @@ func (in *instance) run(e entry, c *Call) (rc int32, err error) {
 	if p.exports.abi == ABIWASI {
 		in.stdio.input(c.Input, p.limits.Output)
 	}
-	if err := in.kernel.begin(c.Input); err != nil {
-		return 0, err
+	if in.kernel != nil {
+		if err := in.kernel.begin(c.Input); err != nil {
+			return 0, err
+		}
 	}
 	if e.once && in.state == nil {
 		in.spent = true
@@ -196,7 +196,9 @@ func (in *instance) run(e entry, c *Call) (rc int32, err error) {
 func (in *instance) prepare(e entry) error {
 	p := in.plugin
 	if len(in.linked) > 0 { // reset = "never"
-		in.kernel.clear()
+		if in.kernel != nil {
+			in.kernel.clear()
+		}
 	} else {
 		s := p.initial(e.initialise)
 		if err := in.instantiate(&in.own, s == nil); err != nil {
@@ -216,7 +218,7 @@ func (in *instance) prepare(e entry) error {
 		}
 		in.started = true
 	}
-	if p.spec.Reset == ResetCall && p.program.resettable() && in.kernel.pristine() && !in.memory.refused {
+	if p.spec.Reset == ResetCall && p.program.resettable() && (in.kernel == nil || in.kernel.pristine()) && !in.memory.refused {
 		in.state = in.save()
 		if in.state.portable {
 			p.states[kind(e.initialise)].CompareAndSwap(nil, in.state)
@@ -228,7 +230,7 @@ func (in *instance) prepare(e entry) error {
 // reusable makes the instance ready for another call, if it can serve one.
 func (in *instance) reusable() bool {
 	switch {
-	case in.spent:
+	case in.spent || in.kernel != nil && in.kernel.large():
 		return false
 	case in.plugin.spec.Reset == ResetNever:
 		return true
@@ -239,8 +241,19 @@ func (in *instance) reusable() bool {
 // instantiate makes the modules, those first that others import. A module's
 // start function runs when it is metered, before the next module is made.
 func (in *instance) instantiate(ctx *callContext, start bool) error {
+	if code := in.plugin.program.kernel; code != nil {
+		var err error
+		if in.kernel, err = newKernel(ctx, in.memory, in.plugin.program.runtime, code); err != nil {
+			return err
+		}
+	}
 	env := experimental.WithMemoryAllocator(ctx, in.memory)
-	env = experimental.WithImportResolver(env, func(name string) api.Module { return in.linked[name] })
+	env = experimental.WithImportResolver(env, func(name string) api.Module {
+		if name == envModule && in.kernel != nil && in.linked[name] == nil {
+			return in.kernel.module
+		}
+		return in.linked[name]
+	})
 	config := in.moduleConfig()
 	for i := range in.plugin.program.units {
 		u := &in.plugin.program.units[i]
@@ -343,5 +356,8 @@ func (in *instance) close() {
 	for _, m := range in.linked {
 		m.Close(ctx)
 	}
-	in.main, in.linked = nil, nil
+	if in.kernel != nil {
+		in.kernel.module.Close(ctx)
+	}
+	in.main, in.linked, in.kernel = nil, nil, nil
 }

@@ -21,7 +21,8 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experi
 type program struct {
 	owner  *Runtime
 	digest string
-	units  []unit // in the image's order: main last
+	units  []unit                // in the image's order: main last
+	kernel wazero.CompiledModule // nil: the ABI has none
 
 	runtime wazero.Runtime
 	close   func()
@@ -104,10 +105,13 @@ func (p *program) build(ctx context.Context, img *image) (failed *event.Error) {
 		}
 		p.units = append(p.units, unit{name: m.name, compiled: compiled, start: m.info.Start, memory: m.info.Memory != nil && !m.info.MemoryImported, reset: m.info.Reset})
 	}
+	if failed := p.provide(ctx, img); failed != nil {
+		return failed
+	}
 	if cache != nil {
 		cache.seal()
 	}
-	return p.provide(ctx, img)
+	return nil
 }
 
 // provide makes the host modules that the image imports.
@@ -115,27 +119,24 @@ func (p *program) provide(ctx context.Context, img *image) *event.Error {
 	if err := linkMeter(ctx, p.runtime); err != nil {
 		return fault(event.System, codeHost, "the host module %s cannot be made: %v", module.YieldModule, err)
 	}
-	made := map[string]bool{}
+	if img.abi == ABIExtism {
+		var err error
+		if p.kernel, err = linkEnv(ctx, p.runtime); err != nil {
+			return fault(event.System, codeHost, "the host module %s cannot be made: %v", envModule, err)
+		}
+	}
+	wasi := false
 	for i := range img.modules {
 		m := &img.modules[i]
 		for _, imp := range m.info.Imports {
-			if img.named(imp.Module) != nil {
+			if imp.Module != wasiModule || img.named(imp.Module) != nil {
 				continue
 			}
-			if !made[imp.Module] {
-				made[imp.Module] = true
-				var err error
-				if imp.Module == wasiModule {
-					err = linkWASI(ctx, p.runtime)
-				} else {
-					err = linkEnv(ctx, p.runtime)
+			if !wasi {
+				wasi = true
+				if err := linkWASI(ctx, p.runtime); err != nil {
+					return fault(event.System, codeHost, "the host module %s cannot be made: %v", wasiModule, err)
 				}
-				if err != nil {
-					return fault(event.System, codeHost, "the host module %s cannot be made: %v", imp.Module, err)
-				}
-			}
-			if imp.Module != wasiModule {
-				continue
 			}
 			functions := p.runtime.Module(wasiModule).ExportedFunctionDefinitions()
 			have, ok := functions[imp.Name]

@@ -124,8 +124,7 @@ func (in *instance) write(s *state) {
 	for i, h := range in.handles {
 		u := &s.units[i]
 		if h.memory != nil {
-			all := contents(h.memory)
-			clear(all[copy(all, u.memory):])
+			rewrite(contents(h.memory), u.memory)
 		}
 		for j, g := range h.globals {
 			g.Set(u.globals[j])
@@ -133,7 +132,26 @@ func (in *instance) write(s *state) {
 	}
 	in.vars, in.varBytes = s.vars, s.varBytes
 	in.varsShared = true
-	in.kernel.clear()
+	if in.kernel != nil {
+		in.kernel.clear()
+	}
+}
+
+// rewrite makes memory what it was, followed by zeros. A call changes few pages
+// of many; looking for them is cheaper than writing all.
+func rewrite(memory, was []byte) {
+	for len(memory) > 0 {
+		n := min(page, len(memory))
+		old := was[:min(n, len(was))]
+		if now := memory[:n]; len(old) == n {
+			if !bytes.Equal(now, old) {
+				copy(now, old)
+			}
+		} else if len(old) > 0 || !bytes.Equal(now, zeros[:n]) {
+			clear(now[copy(now, old):])
+		}
+		memory, was = memory[n:], was[len(old):]
+	}
 }
 
 // contents is a module's memory itself, until the guest runs again.
@@ -144,11 +162,16 @@ func contents(m api.Memory) []byte {
 
 // used is where the zeros begin that fill the rest of b.
 func used(b []byte) int {
-	const page = 4096
 	for len(b) >= page && bytes.Equal(b[len(b)-page:], zeros[:]) {
 		b = b[:len(b)-page]
+	}
+	for len(b) > 0 && b[len(b)-1] == 0 {
+		b = b[:len(b)-1]
 	}
 	return len(b)
 }
 
-var zeros [4096]byte
+// page is the unit in which memory is compared.
+const page = 4096
+
+var zeros [page]byte
