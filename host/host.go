@@ -133,6 +133,10 @@ func (h *Host) Metrics(w *Workflow) event.Metrics {
 	return h.metricsOf(w.plan).snapshot(h.shared.Breakers(w.plan.Name))
 }
 
+// Loading is how many plugins are being loaded now. The first load of a module
+// compiles it, which takes seconds for large ones.
+func (h *Host) Loading() int { return int(h.plugins.loading.Load()) }
+
 // Breakers are the breakers of a root workflow, by key.
 func (h *Host) Breakers(w *Workflow) []event.BreakerState { return h.shared.Breakers(w.plan.Name) }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"wasmhost/host/event"
 	"wasmhost/host/internal/call"
@@ -15,6 +16,8 @@ import (
 // needed.
 type registry struct {
 	host *Host
+
+	loading atomic.Int32
 
 	mu      sync.Mutex
 	entries map[pluginKey]*entry
@@ -73,7 +76,9 @@ func (r *registry) Plugin(ctx context.Context, plan *workflow.Plan, name string)
 	}
 	defer func() { <-e.turn }()
 	if e.live == nil {
+		r.loading.Add(1)
 		p, err := r.host.runtime.Load(ctx, e.spec)
+		r.loading.Add(-1)
 		if err != nil {
 			return nil, err
 		}

@@ -54,10 +54,7 @@ func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
 	if options.Input, options.HasInput, err = a.runInput(w); err != nil {
 		return err
 	}
-	p := a.newProgress(w.Plan())
-	if uncompiled(a.cacheDir(), w.Plan()) {
-		p = newFirstRun(p)
-	}
+	p := newFirstRun(a.newProgress(w.Plan()), h.Loading)
 	options.Sink = p
 	r, err := h.Start(ctx, w, options)
 	if err != nil {

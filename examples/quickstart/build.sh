@@ -6,3 +6,4 @@ set -eu
 cd "$(dirname "$0")"
 clang --target=wasm32 -std=c11 -Wall -Wextra -Werror -Oz -nostdlib -ffreestanding -mbulk-memory \
 	-Wl,--no-entry -Wl,--strip-all -o "${1:-reader.wasm}" reader.c
+chmod 644 "${1:-reader.wasm}"
