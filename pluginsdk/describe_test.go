@@ -23,20 +23,20 @@ type tree struct {
 
 type everything struct {
 	base
-	Flag    bool               `json:"flag"`
-	Count   uint8              `json:"count,omitempty"`
-	Share   float64            `json:"share,omitzero"`
-	Names   []string           `json:"names,omitempty"`
-	Pair    [2]int             `json:"pair,omitempty"`
-	Limits  map[string]float64 `json:"limits,omitempty"`
-	At      time.Time          `json:"at,omitzero"`
-	Raw     json.RawMessage    `json:"raw,omitempty"`
-	Any     any                `json:"any,omitempty"`
-	Data    []byte             `json:"data,omitempty"`
-	Maybe   *int               `json:"maybe"`
-	Hidden  string             `json:"-"`
-	NoTag   string
-	_       int // a field that JSON never sees
+	Flag   bool               `json:"flag"`
+	Count  uint8              `json:"count,omitempty"`
+	Share  float64            `json:"share,omitzero"`
+	Names  []string           `json:"names,omitempty"`
+	Pair   [2]int             `json:"pair,omitempty"`
+	Limits map[string]float64 `json:"limits,omitempty"`
+	At     time.Time          `json:"at,omitzero"`
+	Raw    json.RawMessage    `json:"raw,omitempty"`
+	Any    any                `json:"any,omitempty"`
+	Data   []byte             `json:"data,omitempty"`
+	Maybe  *int               `json:"maybe"`
+	Hidden string             `json:"-"`
+	NoTag  string
+	_      int // a field that JSON never sees
 }
 
 func TestSchemaOf(t *testing.T) {

@@ -231,7 +231,7 @@ func TestTrapHalfOpenIsEnteredLazily(t *testing.T) {
 		breaker.Open()
 		time.Sleep(time.Minute - 1)
 		wantState(t, breaker, Open)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wantState(t, breaker, HalfOpen)
 		if s := breaker.Snapshot(); s.State != HalfOpen {
 			t.Errorf("the snapshot says %s", s.State)

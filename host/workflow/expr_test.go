@@ -187,11 +187,6 @@ func TestExpressions(t *testing.T) {
 	}
 }
 
-// sameNumber forgives how a float is written.
-func sameNumber(a, b string) bool {
-	return strings.HasPrefix(a, "9223372036854775") && strings.HasPrefix(b, "9223372036854775")
-}
-
 // Errors of a run name the expression and what is wrong, and say what to do.
 func TestExpressionErrors(t *testing.T) {
 	for source, want := range map[string]string{

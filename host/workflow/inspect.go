@@ -81,11 +81,7 @@ func (m *module) output(function string) nature.Nature {
 	return m.outputs[function].nature()
 }
 
-// inspections remembers modules over the files of one Load.
-type inspections struct {
-	known map[string]inspection
-}
-
+// inspection is a module as it was found, kept over the files of one Load.
 type inspection struct {
 	module *module
 	err    error

@@ -189,6 +189,9 @@ func (b *builder) secretUse(p *Plugin, v *item) SecretUse {
 	u.Header, _ = v.str("header")
 	u.Prefix, _ = v.str("prefix")
 	if to := v.get("to"); to != nil && to.kind == arrayKind {
+		if len(to.items) == 0 { // not "to all": that would be the opposite of what it looks like
+			b.say(to, "bad_value", "leave `to` out for the plugin's http origins, or leave the secret out", "an empty list of origins sends the secret nowhere")
+		}
 		for _, e := range to.items {
 			u.To = append(u.To, b.origin(e))
 		}
