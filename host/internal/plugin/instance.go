@@ -221,7 +221,7 @@ func (in *instance) prepare(e entry) error {
 	if p.spec.Reset == ResetCall && p.program.resettable() && (in.kernel == nil || in.kernel.pristine()) && !in.memory.refused {
 		in.state = in.save()
 		if in.state.portable {
-			p.states[kind(e.initialise)].CompareAndSwap(nil, in.state)
+			p.publish(in.state, e.initialise)
 		}
 	}
 	return nil
@@ -359,5 +359,6 @@ func (in *instance) close() {
 	if in.kernel != nil {
 		in.kernel.module.Close(ctx)
 	}
+	in.memory.free()
 	in.main, in.linked, in.kernel = nil, nil, nil
 }

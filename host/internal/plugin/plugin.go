@@ -208,6 +208,9 @@ func (p *Plugin) beginClose() {
 // dispose releases everything; it runs once, when nobody can call any more.
 func (p *Plugin) dispose() {
 	p.pool.end()
+	for i := range p.states {
+		p.states[i].Load().drop()
+	}
 	for _, m := range p.mounts {
 		m.root.Close()
 	}

@@ -3,6 +3,7 @@ package plugin
 import (
 	"bytes"
 	"maps"
+	"os"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -12,6 +13,7 @@ import (
 // handles are what the host reads and writes of one module between calls.
 type handles struct {
 	memory  api.Memory // nil: none, or another module's
+	linear  *linear    // the memory
 	globals []api.MutableGlobal
 	written api.MutableGlobal // nil: its code changes no tables and drops no segments
 }
@@ -29,15 +31,45 @@ type state struct {
 }
 
 type unitState struct {
-	size    int    // of the memory, in bytes
-	memory  []byte // up to its last byte that is not 0
+	size    int      // of the memory, in bytes
+	memory  []byte   // up to its last byte that is not 0
+	backing *os.File // the same for mapped memories; nil: none
 	globals []uint64
+}
+
+// publish lets other instances of the plugin begin with s.
+func (p *Plugin) publish(s *state, initialised bool) {
+	for i, h := range s.units {
+		if h.size >= mapFrom {
+			s.units[i].backing = newBacking(h.memory[:len(h.memory):len(h.memory)])
+		}
+		if f := s.units[i].backing; f != nil && f.Truncate(int64(h.size)) != nil {
+			f.Close()
+			s.units[i].backing = nil
+		}
+	}
+	if !p.states[kind(initialised)].CompareAndSwap(nil, s) {
+		s.drop()
+	}
+}
+
+// drop closes what backs the memories; instances that map it keep it.
+func (s *state) drop() {
+	if s == nil {
+		return
+	}
+	for i := range s.units {
+		if f := s.units[i].backing; f != nil {
+			f.Close()
+			s.units[i].backing = nil
+		}
+	}
 }
 
 func (in *instance) handle(u *unit, m api.Module) handles {
 	h := handles{globals: make([]api.MutableGlobal, len(u.reset.Types))}
 	if u.memory {
-		h.memory = m.ExportedMemory(module.MemoryExport)
+		h.memory, h.linear = m.ExportedMemory(module.MemoryExport), in.memory.linears[len(in.memory.linears)-1]
 	}
 	for i := range h.globals {
 		h.globals[i], _ = m.ExportedGlobal(module.GlobalExport(i)).(api.MutableGlobal)
@@ -99,8 +131,7 @@ func (in *instance) restore(s *state) bool {
 			return false
 		}
 	}
-	in.write(s)
-	return true
+	return in.write(s)
 }
 
 // adopt brings a new instance to a portable state; false when the memory that
@@ -116,15 +147,20 @@ func (in *instance) adopt(s *state) bool {
 			}
 		}
 	}
-	in.write(s)
-	return true
+	return in.write(s)
 }
 
-func (in *instance) write(s *state) {
+func (in *instance) write(s *state) bool {
 	for i, h := range in.handles {
 		u := &s.units[i]
 		if h.memory != nil {
-			rewrite(contents(h.memory), u.memory)
+			done, err := h.linear.rewind(u.backing)
+			if err != nil {
+				return false
+			}
+			if !done {
+				rewrite(contents(h.memory), u.memory)
+			}
 		}
 		for j, g := range h.globals {
 			g.Set(u.globals[j])
@@ -135,6 +171,7 @@ func (in *instance) write(s *state) {
 	if in.kernel != nil {
 		in.kernel.clear()
 	}
+	return true
 }
 
 // rewrite makes memory what it was, followed by zeros. A call changes few pages

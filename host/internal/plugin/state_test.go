@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -58,6 +59,7 @@ func TestResetIsFresh(t *testing.T) {
 	}{
 		{"state", guest("state"), "globals cells scribble table entry table_grows data elements memory_grows close renumber set_flags flags block blocks trap", true},
 		{"vector", guest("vector"), "run", true},
+		{"large", guest("large"), "run grow", true},
 		{"probe", Spec{Name: "guest", Source: "probe.wasm", Dir: guests, Limits: Limits{Memory: 4 << 20, Log: 200}, Config: map[string]string{"key": "value"}},
 			"echo same nothing only_a_number fail warn config var count log print trap exit exit_0 grow_and_go_on alloc_free double_free stale bad_output bad_handle latin1 environ_count health", true},
 		{"reactor", guest("reactor"), "upper seven", true},
@@ -147,4 +149,46 @@ func TestIdleInstancesAreGivenBack(t *testing.T) {
 		}
 		succeeds(t, p, "echo", "x", "x")
 	})
+}
+
+// TestLargeMemories are mapped where that can be had: the second instance
+// begins on the pages of the first one's state, grown memories are thrown away,
+// and closing gives all back.
+func TestLargeMemories(t *testing.T) {
+	p := load(t, guest("large"))
+	two := [2]*instance{}
+	e, _ := p.exports.entry("run")
+	for range 3 {
+		for i := range two {
+			if two[i] == nil {
+				two[i] = newInstance(p)
+			}
+			_, _, failed := two[i].serve(t.Context(), e, Call{})
+			if failed == nil || failed.Message != "the plugin returned 9 and no error text" {
+				t.Fatal(failed)
+			}
+			if !two[i].reusable() {
+				t.Fatal("it is thrown away")
+			}
+		}
+	}
+	s := p.initial(true)
+	for _, in := range two {
+		l := in.handles[0].linear
+		if runtime.GOOS == "linux" && (in.state != s || l.shares == nil || l.shares != s.units[0].backing) {
+			t.Error("the memory is not shared")
+		}
+		in.close()
+		if l.region != nil || in.memory.used != kernelPage {
+			t.Errorf("closed, it holds %d bytes", in.memory.used)
+		}
+	}
+	for range 2 {
+		if e := fails(t, p, Call{Function: "grow"}); e.Message != "the plugin returned 33 and no error text" || p.pool.size() != 0 {
+			t.Error(e)
+		}
+		if e := fails(t, p, Call{Function: "run"}); e.Message != "the plugin returned 9 and no error text" || p.pool.size() != 1 {
+			t.Error(e)
+		}
+	}
 }

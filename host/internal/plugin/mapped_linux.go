@@ -1,0 +1,49 @@
+package plugin
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// reserve takes address space for a memory of at most n bytes; what is not
+// touched costs nothing. nil: there is none to be had.
+func reserve(n uint64) []byte {
+	region, err := unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil
+	}
+	return region
+}
+
+func unreserve(region []byte) { _ = unix.Munmap(region) }
+
+// newBacking keeps b where instances can share its pages until they write to
+// them. nil: they have to copy it.
+func newBacking(b []byte) *os.File {
+	fd, err := unix.MemfdCreate("plugin", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil
+	}
+	file := os.NewFile(uintptr(fd), "plugin memory")
+	if n, err := file.Write(b); err != nil || n != len(b) {
+		file.Close()
+		return nil
+	}
+	return file
+}
+
+// share puts the pages of file under memory, which begins a reserved region.
+func share(memory []byte, file *os.File) error {
+	at := unsafe.Pointer(unsafe.SliceData(memory))
+	_, err := unix.MmapPtr(int(file.Fd()), 0, at, uintptr(len(memory)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
+	if err != nil {
+		return fmt.Errorf("mapping %d bytes: %w", len(memory), err)
+	}
+	return nil
+}
+
+// forget drops what was written to shared pages.
+func forget(memory []byte) error { return unix.Madvise(memory, unix.MADV_DONTNEED) }
