@@ -1,6 +1,6 @@
 package module
 
-// meter rewrites function bodies: checks at function entries and loop headers,
+// meter rewrites function bodies: checks at loop headers and function entries,
 // bulk operations paid for, function indices shifted.
 type meter struct {
 	d        *decoded
@@ -34,7 +34,7 @@ func (m *meter) index(h helper) uint32 {
 func (m *meter) body(out []byte, s *scanner, body span) []byte {
 	src := m.d.b
 	b := append(m.buf[:0], src[body.start:s.code]...)
-	if m.on {
+	if m.on && !s.free {
 		b = m.entry(b, s)
 	}
 	from := s.code

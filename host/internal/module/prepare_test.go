@@ -76,13 +76,15 @@ func (r *run) call(name string, args ...uint64) []uint64 {
 // TestSteps: the count is the longest path, known beforehand, whatever the
 // slice.
 func TestSteps(t *testing.T) {
-	b := watText(t, `(module (memory 2) (table 4 funcref) (data $d "0123456789012345678901234567890123456789")
+	long := strings.Repeat("(drop (i32.const 1))", 9) // 18 steps
+	b := watText(t, strings.ReplaceAll(`(module (memory 2) (table 4 funcref) (data $d "0123456789012345678901234567890123456789")
 	  (func (export "nothing"))
 	  (func (export "straight") (drop (i32.add (i32.const 1) (i32.const 2))))
+	  (func $long (export "long") LONG)
 	  (func (export "branches") (param i32)
-	    (if (local.get 0) (then (drop (i32.const 1))) (else (drop (i32.eqz (i32.eqz (i32.const 1)))))))
+	    (if (local.get 0) (then (drop (i32.const 1))) (else LONG)))
 	  (func (export "early") (param i32)
-	    (if (local.get 0) (then (return))) (drop (i32.const 1)) (drop (i32.const 1)))
+	    (if (local.get 0) (then (return))) LONG)
 	  (func (export "loop") (param i32)
 	    (loop $l (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
 	  (func (export "nested") (param i32) (local i32)
@@ -92,33 +94,40 @@ func TestSteps(t *testing.T) {
 	      (br_if $a (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
 	  (func $callee (param i32 i32) (result i32) (i32.const 1))
 	  (func (export "call") (drop (call $callee (i32.const 1) (i32.const 2))))
+	  (func (export "call-long") (call $long))
+	  (func $f (export "call-in-loop") (loop (call $f2)))
+	  (func $f2)
 	  (func (export "fill") (param i32) (memory.fill (i32.const 0) (i32.const 7) (local.get 0)))
 	  (func (export "copy") (param i32) (memory.copy (i32.const 0) (i32.const 1) (local.get 0)))
 	  (func (export "init") (memory.init $d (i32.const 0) (i32.const 0) (i32.const 40)))
 	  (func (export "tfill") (table.fill 0 (i32.const 0) (ref.null func) (i32.const 4)))
 	  (func (export "grow") (param i32) (drop (memory.grow (local.get 0))))
-	)`)
+	)`, "LONG", long))
 	cases := []struct {
 		name string
 		args []uint64
 		want int64
 	}{
-		{"nothing", nil, 1},
-		{"straight", nil, 1 + 4},
-		{"branches", []uint64{1}, 1 + 2 + 4}, // the longer arm
-		{"branches", []uint64{0}, 1 + 2 + 4},
-		{"early", []uint64{1}, 1 + 2 + 4},
-		{"loop", []uint64{1}, 1 + 1*(1+5)},
-		{"loop", []uint64{1000}, 1 + 1000*(1+5)},
-		{"nested", []uint64{3}, 1 + 3*(1+2+5) + 3*4*(1+5)},
-		{"call", nil, 1 + 2 + (1 + 2 + 1) + 1 + 1 + 1},
-		{"fill", []uint64{0}, 1 + 4},
-		{"fill", []uint64{160}, 1 + 4 + 10},
-		{"copy", []uint64{65536}, 1 + 4 + 4096},
-		{"init", nil, 1 + 4 + 2},
-		{"tfill", nil, 1 + 4 + 2},
-		{"grow", []uint64{1}, 1 + 3 + 4096},
-		{"grow", []uint64{70000}, 1 + 3}, // it fails
+		// Small functions without calls are paid for by whoever calls them.
+		{"nothing", nil, 0},
+		{"straight", nil, 0},
+		{"long", nil, 1 + 18},
+		{"branches", []uint64{1}, 1 + 2 + 18}, // the longer arm
+		{"branches", []uint64{0}, 1 + 2 + 18},
+		{"early", []uint64{1}, 1 + 2 + 18},
+		{"loop", []uint64{1}, 1 * (1 + 5)},
+		{"loop", []uint64{1000}, 1000 * (1 + 5)},
+		{"nested", []uint64{3}, 3*(1+2+5) + 3*4*(1+5)},
+		{"call", nil, 1 + 2 + (callSteps + 2 + 1) + 1},
+		{"call-long", nil, 1 + callSteps + 1 + 18},
+		{"call-in-loop", nil, 1 + callSteps},
+		{"fill", []uint64{0}, 0},
+		{"fill", []uint64{160}, 10},
+		{"copy", []uint64{65536}, 4096},
+		{"init", nil, 2},
+		{"tfill", nil, 2},
+		{"grow", []uint64{1}, 4096},
+		{"grow", []uint64{70000}, 0}, // it fails
 	}
 	for _, slice := range []int64{1, 7, 100, 1 << 40} {
 		for _, c := range cases {

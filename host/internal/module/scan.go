@@ -44,6 +44,13 @@ type region struct {
 	edit int   // the loop's edit; -1 for the function
 }
 
+// callSteps is what a call costs besides the values it moves. It pays for the
+// function called as well when that is no longer than so many steps outside
+// its loops and calls nothing there: such a function is not checked at its
+// entry. That spares all small leaves, and functions that are one loop, as Go's
+// compiler makes them, a second check.
+const callSteps = 16
+
 // scanner walks over function bodies. It is reused from one to the next.
 type scanner struct {
 	d       *decoded
@@ -54,6 +61,8 @@ type scanner struct {
 	index   uint32 // of the function
 	params  int    // values it takes
 	charge  int64  // steps of the longest path of the function outside its loops
+	free    bool   // the caller has paid: see callSteps
+	calls   bool   // there are calls outside its loops
 	effort  effort // of compiling it
 	total   int64  // of compiling all functions until now
 	most    int64  // that it may be
@@ -82,9 +91,9 @@ func (s *scanner) info() *Info {
 // scan walks over body i: structure, indices and opcodes are checked, places
 // to edit noted, paths measured. Types of operands are left to the compiler.
 //
-// A step is an instruction; block, loop, else, end and nop are none, and an
-// instruction that moves n values (a call, a branch) takes n more. A function
-// or a turn of a loop costs at least one.
+// A step is an instruction; block, loop, else, end and nop are none, a branch
+// that moves n values takes n more, a call callSteps and the values it moves. A
+// function or a turn of a loop costs at least one.
 func (s *scanner) scan(i int) *Error {
 	if err := s.walk(i); err != nil {
 		return err
@@ -126,6 +135,7 @@ func (s *scanner) walk(i int) *Error {
 	s.edits = s.edits[:0]
 	s.frames = append(s.frames[:0], frame{op: opBlock, arity: int32(len(ft.results)), label: -1})
 	s.regions = append(s.regions[:0], region{cur: 1, edit: -1})
+	s.calls = false
 	s.effort.start(locals, uint32(body.end-body.start), len(ft.results))
 	for len(s.frames) > 0 {
 		if r.pos >= r.end {
@@ -373,7 +383,7 @@ func (s *scanner) special(r *reader, off int, op byte) {
 			d.features.set(ReferenceTypes)
 		}
 		if r.err == nil {
-			s.step(2)
+			s.step(1)
 			s.effort.plain(costIndirect, -1)
 			s.call(&d.types[t], op == opReturnIndirect)
 		}
@@ -442,7 +452,8 @@ func (s *scanner) note(r *reader, at int, kind editKind, arg uint32) {
 
 func (s *scanner) call(t *funcType, tail bool) {
 	s.effort.call(len(t.params), len(t.results))
-	s.step(1 + len(t.params) + len(t.results))
+	s.step(callSteps + len(t.params) + len(t.results))
+	s.calls = s.calls || len(s.regions) == 1
 	if tail {
 		s.d.features.set(TailCall)
 		s.stop()
@@ -482,6 +493,7 @@ func (s *scanner) close() {
 	}
 	if len(s.frames) == 0 {
 		s.charge = min(max(reg.max, reg.cur, 1), 1<<31-1)
+		s.free = !s.calls && s.charge <= callSteps
 	}
 }
 
