@@ -102,7 +102,8 @@ func TestInstancesAreKept(t *testing.T) {
 		{"state", "globals", true}, {"state", "cells", true}, {"state", "scribble", true}, {"state", "entry", true}, {"state", "flags", true},
 		{"state", "block", true}, {"state", "blocks", true},
 		{"state", "table", false}, {"state", "table_grows", false}, {"state", "data", false}, {"state", "elements", false},
-		{"state", "memory_grows", false}, {"state", "close", false}, {"state", "renumber", false}, {"state", "set_flags", false}, {"state", "trap", false},
+		{"state", "memory_grows", false}, {"state", "close", false}, {"state", "renumber", false}, {"state", "trap", false},
+		{"state", "set_flags", true}, // refused, so that nothing changed
 		{"vector", "run", false},
 		{"probe", "echo", true}, {"probe", "fail", true}, {"probe", "var", true}, {"probe", "exit_0", false}, {"probe", "bad_load", false}, {"probe", "grow_and_go_on", false},
 		{"reactor", "upper", true}, {"reactor", "seven", true}, {"command", "_start", true},

@@ -15,6 +15,8 @@ type wasiState struct {
 	// touched is true once the guest changed one of those it was given: closed
 	// or renumbered it, set its flags, moved its position.
 	touched bool
+	// changes is true while a function runs that touches one if it succeeds.
+	changes bool
 }
 
 // wasiChanges are the functions that may change a descriptor the guest was
@@ -35,13 +37,38 @@ func linkWASI(ctx context.Context, rt wazero.Runtime) error {
 		if !wasiChanges[name] {
 			return nil
 		}
-		return experimental.FunctionListenerFunc(func(ctx context.Context, _ api.Module, _ api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
-			in := instanceOf(ctx)
-			if given := uint32(2 + len(in.plugin.mounts)); uint32(params[0]) <= given || name == "fd_renumber" {
-				in.wasi.touched = true
-			}
-		})
+		return descriptorWatch{name}
 	})
 	_, err := wasi_snapshot_preview1.Instantiate(experimental.WithFunctionListenerFactory(ctx, watch), rt)
 	return err
 }
+
+// descriptorWatch is told of the calls of one of wasiChanges.
+type descriptorWatch struct{ name string }
+
+// Before implements experimental.FunctionListener.
+func (w descriptorWatch) Before(ctx context.Context, _ api.Module, _ api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
+	in := instanceOf(ctx)
+	given := uint32(params[0]) <= uint32(2+len(in.plugin.mounts))
+	switch w.name {
+	case "fd_close", "fd_renumber": // whatever they answer
+		in.wasi.touched = in.wasi.touched || given || w.name == "fd_renumber"
+	default:
+		in.wasi.changes = given
+	}
+}
+
+// After implements experimental.FunctionListener. What failed changed nothing:
+// Go's runtime tries to set flags of the standard streams, which they do not
+// have.
+func (w descriptorWatch) After(ctx context.Context, _ api.Module, _ api.FunctionDefinition, results []uint64) {
+	in := instanceOf(ctx)
+	if in.wasi.changes && uint32(results[0]) == 0 {
+		in.wasi.touched = true
+	}
+	in.wasi.changes = false
+}
+
+// Abort implements experimental.FunctionListener: the call is over, and so is
+// the instance.
+func (w descriptorWatch) Abort(context.Context, api.Module, api.FunctionDefinition, error) {}
