@@ -120,8 +120,9 @@ func benchPlugin(b *testing.B, path, reset string) *Plugin {
 	return p
 }
 
-// BenchmarkIdle reports what an instance holds that waits for its next call,
-// without the memory that its module declares or grew in initialisation.
+// BenchmarkIdle reports what an instance holds of Go's heap while it waits for
+// its next call, its copied memories included, and how large its memories are.
+// Mapped ones are not on the heap: their pages are shared until written to.
 func BenchmarkIdle(b *testing.B) {
 	for name, path := range benchGuests {
 		b.Run(name, func(b *testing.B) {
