@@ -45,6 +45,11 @@ func roundCases() []Case {
 		Plugins: Plugins{"a": flaky, "h": ok, "b": Then(flaky, ok)},
 		Want:    "degraded a=failed:1(flaky) b=succeeded:2 h=succeeded:1",
 	}, {
+		Name:    "a handler of an earlier round absorbs nothing new",
+		Plan:    Plan("w", RunRetry(1, time.Second), Continues, Node("a"), Node("c"), Node("b", Needs("c")), Node("h", Needs("a", "b"), If(workflow.IfFailed))),
+		Plugins: Plugins{"a": flaky, "c": Then(flaky, ok), "b": Fails(event.Permanent, "boom"), "h": ok},
+		Want:    "failed(boom) a=failed:1(flaky) b=failed:1(boom) c=succeeded:2 h=succeeded:1",
+	}, {
 		Name:    "a failure whose handler failed runs again",
 		Plan:    Plan("w", RunRetry(1, time.Second), Continues, Node("a"), Node("h", Needs("a"), If(workflow.IfFailed))),
 		Plugins: Plugins{"a": flaky, "h": Then(flaky, ok)},
