@@ -133,6 +133,9 @@ func toEvent(f *resilience.Failure) *event.Error {
 	var below *event.Error
 	if errors.As(f.Cause, &below) {
 		e.Declared = below.Declared
+		if f.Code == resilience.CodeCancelled { // who cut the call says why
+			e.Message = below.Message
+		}
 	}
 	return e
 }
