@@ -3,6 +3,7 @@ package module
 import (
 	"bytes"
 	"crypto/sha256"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -79,6 +80,30 @@ func TestCacheRebuildsWhatIsDamaged(t *testing.T) {
 	}
 	if files, _ = filepath.Glob(filepath.Join(dir, "*")); len(files) != 2 {
 		t.Errorf("files: %v", files)
+	}
+}
+
+// TestCacheKeepsInfo: whatever Info holds comes back as it was.
+func TestCacheKeepsInfo(t *testing.T) {
+	c, err := OpenCache(filepath.Join(t.TempDir(), "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	modules := [][]byte{{0, 'a', 's', 'm', 1, 0, 0, 0}, with(custom("empty"), custom("full", 1))}
+	for range 30 {
+		modules = append(modules, (&generator{b: randomBytes(r, 1000)}).module())
+	}
+	for _, b := range modules {
+		digest := sha256.Sum256(b)
+		want, err := c.Prepare(digest, b, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Prepare(digest, nil, Options{})
+		if err != nil || !bytes.Equal(got.Bytes, want.Bytes) || !reflect.DeepEqual(got.Info, want.Info) {
+			t.Errorf("%v\nput %+v\ngot %+v", err, want.Info, got.Info)
+		}
 	}
 }
 

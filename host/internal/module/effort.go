@@ -18,10 +18,10 @@ type effort struct {
 	frames []effortFrame
 
 	blocks    int
-	headers   int64 // loops
-	depth     int32 // loops around this place
+	headers   float64 // loops
+	depth     int32   // loops around this place
 	deepest   int32
-	joins     int64   // what values that differ where paths meet cost, at most
+	joins     float64 // what values that differ where paths meet cost, at most
 	sets      int32   // writes of locals so far
 	distinct  int32   // locals that are used
 	seen      []int32 // by local: the function it was last seen in
@@ -263,8 +263,8 @@ func (e *effort) close() {
 			e.height += f.results
 			if f.edges > 1 {
 				e.chain = 0
-				k := int64(min(e.sets-f.sets, e.distinct))
-				e.joins += (k + int64(f.results)) * (k + int64(f.results)) * int64(f.edges)
+				k := float64(min(e.sets-f.sets, e.distinct) + f.results)
+				e.joins += k * k * float64(f.edges)
 			} else {
 				e.chain++
 			}
@@ -350,24 +350,30 @@ func (e *effort) call(params, results int) {
 	e.push(results)
 }
 
-// finish adds what depends on the whole function, by a bound that takes every
-// local for alive everywhere.
+// finish adds what depends on the whole function: from the closer look when it
+// was taken and came to an end, otherwise a bound that takes every local for
+// alive everywhere.
 func (e *effort) finish() {
 	if e.structure {
-		e.ns += e.live.cost(e.deepest)
-		return
+		if ns, ok := e.live.cost(e.deepest); ok {
+			e.ns += ns
+			return
+		}
 	}
 	e.ns += e.quick()
 }
 
 func (e *effort) quick() int64 {
-	l := int64(e.distinct)
-	rounds := int64(e.deepest) + 2
-	return costPhi*rounds*(e.headers*l*l*3+e.joins) + costLive*l*int64(e.blocks)
+	l := float64(e.distinct)
+	rounds := float64(e.deepest) + 2
+	return nanoseconds(costPhi*rounds*(e.headers*l*l*3+e.joins) + costLive*l*float64(e.blocks))
 }
 
+// nanoseconds keeps what hostile code can come to within bounds.
+func nanoseconds(f float64) int64 { return int64(min(f, 1<<60)) }
+
 // rough says that the quick bound is too large a part of the estimate to be
-// left as it is.
+// left as it is, and that a closer look is worth its memory.
 func (e *effort) rough() bool {
 	q := e.quick()
 	words := int64(e.blocks) * int64((e.distinct+63)/64)

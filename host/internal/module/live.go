@@ -16,6 +16,7 @@ type liveness struct {
 	from  []int32  // edges of the control flow
 	to    []int32
 	in    []uint64
+	work  int // words gone over, in this module
 }
 
 // reset prepares for a function with so many locals in use, and at most so
@@ -89,14 +90,21 @@ func (v *liveness) access(local int32, set bool) {
 	}
 }
 
-// cost solves the flow equations and adds up what the values alive cost; rounds
-// of phi elimination follow the nesting of loops.
-func (v *liveness) cost(deepest int32) int64 {
-	n := len(v.loop)
+// liveWork bounds how many words all functions of a module may take to be
+// solved, so that looking closely does not become the attack.
+const liveWork = 100_000_000
+
+// cost solves the flow equations and adds up what the values alive cost; the
+// rounds of phi elimination follow the nesting of loops. ok is false when
+// solving would take too long.
+func (v *liveness) cost(deepest int32) (ns int64, ok bool) {
 	v.in = append(v.in[:0], v.use...)
 	// Edges were made in the order of the code, so going backwards settles all
 	// but loops in one round.
 	for changed := true; changed; {
+		if v.work += len(v.from) * v.words; v.work > liveWork {
+			return 0, false
+		}
 		changed = false
 		for i := len(v.from) - 1; i >= 0; i-- {
 			a, b := int(v.from[i])*v.words, int(v.to[i])*v.words
@@ -110,21 +118,22 @@ func (v *liveness) cost(deepest int32) int64 {
 			}
 		}
 	}
-	total := int64(0)
-	rounds := int64(deepest) + 2
-	for b := range n {
-		alive := int64(0)
+	total := 0.0
+	rounds := float64(deepest) + 2
+	for b := range v.loop {
+		n := 0
 		for _, w := range v.in[b*v.words : (b+1)*v.words] {
-			alive += int64(bits.OnesCount64(w))
+			n += bits.OnesCount64(w)
 		}
+		alive := float64(n)
 		total += costLive * alive * 3 // the compiler has more blocks than these
 		switch {
 		case v.loop[b]:
-			total += costPhi * rounds * alive * alive * int64(v.edges[b]+1)
+			total += costPhi * rounds * alive * alive * float64(v.edges[b]+1)
 		case v.joins[b] >= 0:
-			k := min(alive, int64(v.joins[b]))
-			total += costPhi * rounds * k * k * int64(v.edges[b])
+			k := min(alive, float64(v.joins[b]))
+			total += costPhi * rounds * k * k * float64(v.edges[b])
 		}
 	}
-	return total
+	return nanoseconds(total), true
 }

@@ -30,8 +30,14 @@ func survive(t testing.TB, b []byte) (fate string, took time.Duration) {
 		b = b[:64<<10]
 	}
 	const watch = 64 // bytes of memory for each byte of the module, and 3 MiB
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	runtime.ReadMemStats(&before)
+	begin := threadTime()
 	p, err := Prepare(b, Options{MemoryPages: 1024, TableElements: 1_000_000})
+	if took := threadTime() - begin; took > 500*time.Millisecond {
+		t.Errorf("%v to prepare %d bytes: %v", took, len(b), err)
+	}
 	runtime.ReadMemStats(&after)
 	if got := after.TotalAlloc - before.TotalAlloc; got > 3<<20+uint64(len(b))*watch {
 		t.Errorf("%d bytes of memory for a module of %d: %v", got, len(b), err)
@@ -43,9 +49,7 @@ func survive(t testing.TB, b []byte) (fate string, took time.Duration) {
 		}
 		return string(e.Kind), 0
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	begin := threadTime()
+	begin = threadTime()
 	plain := compiles(b)
 	took = threadTime() - begin
 	begin = threadTime()

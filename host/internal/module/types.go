@@ -192,11 +192,6 @@ func (r *reader) tableType(features *Features) (t TableType) {
 	if r.err == nil && !isRef(t.Elem) {
 		r.failf(off, "a table of %s", t.Elem)
 	}
-	if t.Elem == FuncRef {
-		// Plain function tables are as old as the format.
-		t.Range = r.limits(false)
-		return
-	}
 	t.Range = r.limits(false)
 	return
 }
