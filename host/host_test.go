@@ -352,3 +352,30 @@ func TestPluginCall(t *testing.T) {
 		t.Error("an unknown builtin was loaded")
 	}
 }
+
+// A function that says that its output is bytes gets it handed on in base64,
+// whatever the bytes look like.
+func TestBinaryOutput(t *testing.T) {
+	module, err := os.ReadFile("../examples/quickstart/reader.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name, describe = "describe", `{"functions":{"frame":{"output":{"type":"string","contentEncoding":"base64"}}}}`
+	section := append([]byte{byte(len(name))}, name+describe...)
+	file := filepath.Join(t.TempDir(), "described.wasm")
+	if err := os.WriteFile(file, append(append(module, 0, byte(len(section))), section...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h := open(t, nil)
+	p, err := h.Plugin(t.Context(), host.PluginOptions{Source: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close(t.Context())
+	if r := p.Call(t.Context(), "frame", event.Text("a"), 0); r.Error != nil || r.Output.String() != "4pWt4pSA4pSA4pSA4pWuCuKUgiBhIOKUggrilbDilIDilIDilIDila8=" {
+		t.Errorf("%s, %v", r.Output, r.Error)
+	}
+	if r := p.Call(t.Context(), "run", event.Text("a"), 0); r.Error != nil || !strings.HasPrefix(r.Output.String(), `{"words":1`) {
+		t.Errorf("%s, %v", r.Output, r.Error)
+	}
+}

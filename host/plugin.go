@@ -80,9 +80,9 @@ func (p *Plugin) Call(ctx context.Context, function string, input event.Value, t
 	if r.Error = err; err != nil {
 		return r
 	}
-	out, bad := event.FromOutput(got.Output)
+	out, bad := call.Output(got)
 	if bad != nil {
-		r.Error = &event.Error{Class: event.Permanent, Code: "invalid_output", Message: "the output is " + bad.Error(), Cause: bad}
+		r.Error = bad
 		return r
 	}
 	r.Output = out

@@ -58,7 +58,6 @@ type Request struct {
 	Node       *workflow.Node
 	Scope      *workflow.Scope
 	Input      event.Value // for a node without `with`
-	Item       bool        // one item of a for_each
 
 	RunID string
 	Path  string // from the root, for events
@@ -244,12 +243,11 @@ func (k *attempts) once(ctx context.Context, at resilience.Attempt) (answer, err
 	if err != nil {
 		return answer{}, err
 	}
-	v, err := event.FromOutput(got.Output)
-	if err != nil {
-		return answer{}, &event.Error{Class: event.Permanent, Code: "invalid_output",
-			Message: fmt.Sprintf("the output of %d bytes is %v; a plugin that returns binary data must declare it in `describe`", len(got.Output), err)}
+	v, bad := Output(got)
+	if bad != nil {
+		return answer{}, bad
 	}
-	if s := k.req.Node.Output; s != nil && !k.req.Item {
+	if s := k.req.Node.Output; s != nil {
 		if err := s.Check(v); err != nil {
 			return answer{}, &event.Error{Class: event.Permanent, Code: "invalid_output", Message: err.Error(), Cause: err}
 		}

@@ -219,12 +219,6 @@ func (f *Flow) endItems(n *workflow.Node) {
 		r.Status, r.Reason, r.Error = event.Cancelled, e.Message, &e
 	default:
 		r.Output = event.List(list)
-		if n.Output != nil {
-			if err := n.Output.Check(r.Output); err != nil {
-				r.Status, r.Output = event.Failed, event.Null
-				r.Error = &event.Error{Class: event.Permanent, Code: "invalid_output", Message: "the list of outputs: " + err.Error()}
-			}
-		}
 	}
 	f.ended(n, r)
 }

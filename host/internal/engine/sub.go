@@ -69,7 +69,7 @@ func (f *Flow) subEnded(l *Ladder) {
 		r.Status, r.Output, r.Error = event.Failed, event.Null, &e
 		f.subFailed(n, l.item, r)
 	default:
-		if n.Output != nil && n.ForEach == nil {
+		if n.Output != nil {
 			if err := n.Output.Check(r.Output); err != nil {
 				r.Status, r.Output = event.Failed, event.Null
 				r.Error = &event.Error{Class: event.Permanent, Code: "invalid_output", Message: "the output of workflow " + quote(l.plan.Name) + ": " + err.Error()}

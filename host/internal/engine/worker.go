@@ -41,7 +41,7 @@ func (r *run) call(c *Command) {
 	w.ticket.reserved = true
 	q := &w.request
 	q.Plan, q.Node, q.Level, q.Path = f.plan, n, f.ladder.number, path
-	q.Scope, q.Item = f.Scope(n, c.Item), c.Item >= 0
+	q.Scope = f.Scope(n, c.Item)
 	q.Key = path
 	if f.ladder.keys != f.ladder.prefix {
 		q.Key = f.Key(n, c.Item)

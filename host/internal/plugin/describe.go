@@ -50,6 +50,24 @@ func parseDescription(text []byte) (*Description, error) {
 	return &d, nil
 }
 
+// binary are the functions whose output is bytes and no text: those whose output
+// schema says contentEncoding base64, which is how the host hands them on.
+func (d *Description) binary() map[string]bool {
+	var all map[string]bool
+	for name, f := range d.Functions {
+		var schema struct {
+			ContentEncoding string `json:"contentEncoding"`
+		}
+		if json.Unmarshal(f.Output, &schema) == nil && strings.EqualFold(schema.ContentEncoding, "base64") {
+			if all == nil {
+				all = map[string]bool{}
+			}
+			all[name] = true
+		}
+	}
+	return all
+}
+
 // describe is the plugin's description, nil when it has none. The custom
 // section is read; without one the export is called, with no permissions, no
 // configuration and no secrets.

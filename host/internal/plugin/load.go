@@ -10,7 +10,7 @@ import (
 
 // Load reads a plugin's source, checks its digest, compiles it and prepares its
 // permissions. No guest code runs but an export describe, without permissions,
-// when the plugin has a network permission to be narrowed. The error is an *event.Error.
+// where there is no section of that name. The error is an *event.Error.
 func (r *Runtime) Load(ctx context.Context, s Spec) (*Plugin, error) {
 	p, err := r.load(ctx, s)
 	if err != nil {
@@ -33,12 +33,11 @@ func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(p.network.rules) > 0 {
-		// A description that cannot be had narrows nothing: it is the plugin's own
-		// word, and the workflow's stands.
-		if d, err := r.describe(ctx, img, &s); err == nil {
-			_ = p.network.ask(d)
-		}
+	// A description that cannot be had narrows nothing: it is the plugin's own
+	// word, and the workflow's stands.
+	if d, err := r.describe(ctx, img, &s); err == nil && d != nil {
+		_ = p.network.ask(d)
+		p.binary = d.binary()
 	}
 	return p, nil
 }

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -19,6 +20,7 @@ type Plugin struct {
 	limits  Limits
 	timeout time.Duration // a manifest's own; 0: none
 	exports exports
+	binary  map[string]bool // functions whose output is bytes, as described
 
 	config        map[string]string
 	configSecrets map[string]string // without a header: config secret.NAME
@@ -66,6 +68,9 @@ type Meta struct {
 // still says what was used.
 type Answer struct {
 	Output []byte
+	// Binary is true when the plugin describes this output as bytes (its schema
+	// says contentEncoding base64): they are no text, whatever they look like.
+	Binary bool
 	// Warnings came with the output: partial results.
 	Warnings []*event.Error
 	Digest   string
@@ -99,6 +104,7 @@ func (p *Plugin) Call(ctx context.Context, c Call) (Answer, error) {
 		p.masks.error(w)
 	}
 	answer.Output, answer.Warnings = p.masks.bytes(output), warnings
+	answer.Binary = p.binary[cmp.Or(c.Function, "run")]
 	return answer, nil
 }
 
