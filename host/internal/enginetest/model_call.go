@@ -92,7 +92,6 @@ type job struct {
 	a       *actor            // nil while it waits to begin
 	holds   bool              // a slot
 	calls   int
-	flight  bool // a call of it is under way
 }
 
 func (f *modelFlow) queue(j *job) {

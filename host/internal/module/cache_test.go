@@ -114,12 +114,12 @@ func flip(b []byte, i int) []byte {
 }
 
 func TestCachePrunesOldestFirst(t *testing.T) {
-	c, err := OpenCache(t.TempDir())
-	if err == nil {
+	if _, err := OpenCache(t.TempDir()); err == nil {
 		t.Fatal("a directory open to others was taken")
 	}
 	dir := filepath.Join(t.TempDir(), "p")
-	if c, err = OpenCache(dir); err != nil {
+	c, err := OpenCache(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
 	b := loopModule()

@@ -9,7 +9,6 @@ type generator struct {
 	b     []byte // decisions that are left; zeros follow
 	types []FuncType
 	funcs []int // type of each function; 0 is imported
-	calls int   // functions that may be called by number: all
 	fuel  int   // the global's index
 	glob  []ValType
 	depth int

@@ -42,14 +42,13 @@ func (h helper) typ() int {
 }
 
 const (
-	bytesPerStep    = 16      // bulk memory operations
-	elementsPerStep = 2       // table operations
-	pieceBytes      = 1 << 18 // a fill or copy between two checks
-
-	bytesShift, elementsShift, pieceSteps = 4, 1, pieceBytes / bytesPerStep
+	bytesShift    = 4       // bulk memory operations: 16 bytes a step
+	elementsShift = 1       // table operations: 2 elements a step
+	pieceBytes    = 1 << 18 // a fill or copy between two checks
+	pieceSteps    = pieceBytes >> bytesShift
 )
 
-// body returns the code of a helper, without its size.
+// helper returns the code of a helper, without its size.
 func (m *meter) helper(h helper) []byte {
 	a := asm{m: m}
 	switch h {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -188,16 +187,20 @@ func (o outcome) same(p outcome) bool {
 	if o.err != nil {
 		return trap(o.err) == trap(p.err)
 	}
-	for i := range o.types {
+	if len(o.results) != len(p.results) {
+		return false
+	}
+	for i := range o.results {
+		same := o.results[i] == p.results[i]
 		// References are addresses: only null can be compared.
-		if o.types[i] == api.ValueTypeExternref || o.types[i] == 0x70 {
-			if (o.results[i] == 0) != (p.results[i] == 0) {
-				return false
-			}
-			return true
+		if i < len(o.types) && (o.types[i] == api.ValueTypeExternref || o.types[i] == 0x70) {
+			same = (o.results[i] == 0) == (p.results[i] == 0)
+		}
+		if !same {
+			return false
 		}
 	}
-	return slices.Equal(o.results, p.results)
+	return true
 }
 
 // trap is the first line of an error: the kind of the trap, without the stack.
