@@ -130,6 +130,25 @@ func TestNamedPoliciesShare(t *testing.T) {
 	})
 }
 
+// Two files may use one name for their policies: they share nothing.
+func TestPoliciesOfTwoFilesShareNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := caller(enginetest.Plugins{"a": enginetest.Says("")})
+		root := enginetest.Plan("w", enginetest.Node("a"))
+		for _, file := range []string{"one.toml", "two.toml"} {
+			plan := enginetest.Plan("same", enginetest.Node("a", enginetest.Under(func(p *workflow.Policy) {
+				p.Name, p.RateLimit = "llm", &resilience.RateLimit{Rate: 1, Burst: 1}
+			})))
+			plan.File = file
+			r := request(plan)
+			r.Root = root
+			if res := c.Call(t.Context(), r); res.Status != event.Succeeded {
+				t.Errorf("%s: %+v", file, res.Error)
+			}
+		}
+	})
+}
+
 func TestBudgetOfANamedPolicy(t *testing.T) {
 	retry := enginetest.Under(func(p *workflow.Policy) {
 		p.Name, p.Retry = "llm", enginetest.Retries(8, 0)

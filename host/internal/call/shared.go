@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -45,7 +46,8 @@ func (s *Shared) policy(root string, plan *workflow.Plan, p *workflow.Policy) re
 	if p.Breaker != "" {
 		r.Breaker = s.breaker(root, p.Breaker, plan.Breakers[p.Breaker])
 	}
-	at := name{root, plan.Name + "." + p.Name}
+	// A file's policies are its own: a sub-workflow may use the same name.
+	at := name{root, cmp.Or(plan.File, plan.Name) + "." + p.Name}
 	if p.RateLimit != nil {
 		limit := *p.RateLimit
 		r.Limiter = shared(s.limiters, at, p.Name != "" && !p.OwnRate, func() *resilience.Limiter {
