@@ -20,7 +20,7 @@ import (
 func wat(t testing.TB, file string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("wat2wasm"); err != nil {
-		t.Skip("wat2wasm (wabt) is not installed")
+		lacks(t, "wat2wasm (wabt) is not installed")
 	}
 	out := filepath.Join(t.TempDir(), "o.wasm")
 	if b, err := exec.Command("wat2wasm", "--enable-tail-call", "--enable-extended-const", "-o", out, file).CombinedOutput(); err != nil {

@@ -314,7 +314,7 @@ func memoryOf(t *testing.T, b []byte) []byte {
 // TestNames: traps are explained with the module's own function names.
 func TestNames(t *testing.T) {
 	if _, err := exec.LookPath("wat2wasm"); err != nil {
-		t.Skip("wat2wasm (wabt) is not installed")
+		lacks(t, "wat2wasm (wabt) is not installed")
 	}
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "m.wat"), filepath.Join(dir, "m.wasm")

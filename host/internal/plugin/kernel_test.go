@@ -16,7 +16,10 @@ import (
 func TestKernelIsItsSource(t *testing.T) {
 	tool, err := exec.LookPath("wat2wasm")
 	if err != nil {
-		t.Skip("wat2wasm (of wabt) is not installed")
+		if os.Getenv("CI") != "" { // CI skips nothing
+			t.Fatal("wat2wasm (wabt) is not installed: the committed modules were not compared with their sources")
+		}
+		t.Skip("NOT TESTED: wat2wasm (wabt) is not installed: the committed modules were not compared with their sources")
 	}
 	out := t.TempDir() + "/kernel.wasm"
 	if text, err := exec.Command(tool, "kernel.wat", "-o", out).CombinedOutput(); err != nil {
