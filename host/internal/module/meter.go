@@ -7,27 +7,27 @@ type meter struct {
 	on       bool // false: indices and the written flag only
 	shift    shift
 	imported uint32 // index of the imported yield function
-	first    uint32 // index of the first helper
+	first    uint32 // index of the first routine
 	counter  uint32 // index of the counter global
 	written  uint32 // index of the written global
 
 	initMax  uint32 // most bytes one memory.init can move
 	tableMax uint32 // most elements one table operation can touch
 
-	used  []helper // helpers in the order of their indices
-	place [helpers]int
+	used  []routine // routines in the order of their indices
+	place [routines]int
 	marks bool // the written global is used
 	buf   []byte
 }
 
-// index returns the function index of a helper, which is added when it is
+// index returns the function index of a routine, which is added when it is
 // asked for first.
-func (m *meter) index(h helper) uint32 {
-	if m.place[h] == 0 {
-		m.used = append(m.used, h)
-		m.place[h] = len(m.used)
+func (m *meter) index(r routine) uint32 {
+	if m.place[r] == 0 {
+		m.used = append(m.used, r)
+		m.place[r] = len(m.used)
 	}
-	return m.first + uint32(m.place[h]) - 1
+	return m.first + uint32(m.place[r]) - 1
 }
 
 // body writes the body that s has scanned, size first.
@@ -59,7 +59,7 @@ func (m *meter) edit(b []byte, e *edit, src []byte) []byte {
 	case editTable, editTableGrow:
 		b = m.mark(b)
 		if m.on {
-			b = m.call(b, helperTable)
+			b = m.call(b, routineTable)
 		}
 		return append(b, own...)
 	}
@@ -70,19 +70,19 @@ func (m *meter) edit(b []byte, e *edit, src []byte) []byte {
 	case editLoop:
 		return m.turn(append(b, own...), e)
 	case editFill:
-		return m.call(b, helperFill)
+		return m.call(b, routineFill)
 	case editCopy:
-		return m.call(b, helperCopy)
+		return m.call(b, routineCopy)
 	case editGrow:
-		return m.call(b, helperGrow)
+		return m.call(b, routineGrow)
 	case editLength:
-		return append(m.call(b, helperInit), own...)
+		return append(m.call(b, routineInit), own...)
 	}
 	return append(b, own...)
 }
 
-func (m *meter) call(b []byte, h helper) []byte {
-	return appendU32(append(b, opCall), m.index(h))
+func (m *meter) call(b []byte, r routine) []byte {
+	return appendU32(append(b, opCall), m.index(r))
 }
 
 // mark sets the written flag.
@@ -107,7 +107,7 @@ func (m *meter) mark(b []byte) []byte {
 // be longer than a slice.
 func (m *meter) entry(b []byte, s *scanner) []byte {
 	b = m.test(append(b, opBlock, emptyBlock), 0)
-	b = m.call(b, helperYield)
+	b = m.call(b, routineYield)
 	for i := range s.params {
 		b = appendU32(append(b, opLocalGet), uint32(i))
 	}
@@ -132,10 +132,10 @@ func (m *meter) turn(b []byte, e *edit) []byte {
 	b = append(b, opBlock, emptyBlock)
 	if e.params {
 		b = m.test(append(b, opLoop, emptyBlock), 1)
-		b = append(m.call(b, helperYield), opBr, 0, opEnd, opEnd)
+		b = append(m.call(b, routineYield), opBr, 0, opEnd, opEnd)
 	} else {
 		b = m.test(b, 0)
-		b = append(m.call(b, helperYield), opBr, 1, opEnd)
+		b = append(m.call(b, routineYield), opBr, 1, opEnd)
 	}
 	return m.pay(b, int64(e.arg))
 }

@@ -56,9 +56,9 @@ func Prepare(b []byte, o Options) (*Prepared, error) {
 		code = m.body(code, s, body)
 	}
 	bodies := len(d.bodies)
-	for i := 0; i < len(m.used); i++ { // a helper may ask for another
-		h := m.helper(m.used[i])
-		code = append(appendU32(code, uint32(len(h))), h...)
+	for i := 0; i < len(m.used); i++ { // a routine may ask for another
+		body := m.routine(m.used[i])
+		code = append(appendU32(code, uint32(len(body))), body...)
 		bodies++
 	}
 	p := &writer{d: d, o: &o, m: m}
@@ -170,8 +170,8 @@ func (p *writer) functions(b []byte) []byte {
 		return p.same(b, secFunction)
 	}
 	var own []byte
-	for _, h := range p.m.used {
-		own = appendU32(own, uint32(len(p.d.types)+h.typ()))
+	for _, r := range p.m.used {
+		own = appendU32(own, uint32(len(p.d.types)+r.typ()))
 	}
 	return appendSection(b, secFunction, count(len(p.d.bodies)+len(p.m.used)), p.d.entries(secFunction), own)
 }
@@ -335,8 +335,8 @@ func (p *writer) names(b []byte) []byte {
 	if !placed {
 		yield()
 	}
-	for i, h := range m.used {
-		add(m.first+uint32(i), []byte(Prefix+helperNames[h]))
+	for i, r := range m.used {
+		add(m.first+uint32(i), []byte(Prefix+routineNames[r]))
 	}
 	if module == nil && n == 0 {
 		return b
