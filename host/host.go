@@ -42,7 +42,28 @@ type Config struct {
 	Sink event.Sink
 	// Clock is the source of time for policies; nil is the real one.
 	Clock Clock
+	// State is the folder of the journal, shared by any number of processes. ""
+	// keeps none: runs end with the process, and approvals cannot be waited for.
+	State string
+	// Durable says what a recorded step survives: DurableNone (runs are not
+	// recorded; the rest of the journal, such as breakers, is used),
+	// DurableNormal (the death of the process) or DurableFull (a power cut too).
+	// "" is DurableNormal.
+	Durable Durability
+	// Role is told to other processes that meet this one in the journal: "run",
+	// "serve". Only one "serve" may use a folder.
+	Role string
 }
+
+// Durability is what recorded steps survive.
+type Durability string
+
+// The durabilities.
+const (
+	DurableNone   Durability = "none"
+	DurableNormal Durability = "normal"
+	DurableFull   Durability = "full"
+)
 
 // Clock is a source of time; package resilience has two.
 type Clock = call.Clock
