@@ -95,8 +95,14 @@ func failed[R any](f *Failure) *common.PolicyResult[R] {
 // retrying tries again until there is an answer, or a reason not to.
 func retrying[R any](c *call[R], inner inside[R]) inside[R] {
 	return func(exec failsafe.Execution[R]) *common.PolicyResult[R] {
-		ctx, previous := exec.Context(), time.Duration(0)
-		for n := 0; ; n++ {
+		ctx, first, previous := exec.Context(), 0, time.Duration(0)
+		if r := c.options.Resumed; r != nil {
+			first, previous = r.Retries, r.Previous
+			if f := c.waitOn(ctx, r); f != nil {
+				return c.refuse(f)
+			}
+		}
+		for n := first; ; n++ {
 			result := inner(exec)
 			f := asFailure(result.Error)
 			if f == nil || !c.retryable(n, f) {
@@ -123,6 +129,24 @@ func retrying[R any](c *call[R], inner inside[R]) inside[R] {
 			previous = wait
 		}
 	}
+}
+
+// waitOn waits for what is left of a wait that another process began.
+func (c *call[R]) waitOn(ctx context.Context, r *Resumed) *Failure {
+	if r.Cause == nil {
+		return nil
+	}
+	wait := max(r.Wait, 0)
+	if !c.leaves(wait) {
+		return c.tooLate(wait, "for a retry", r.Cause)
+	}
+	if o := c.options.Observer; o != nil && wait > 0 {
+		o.Retrying(c.number+1, wait, r.Cause)
+	}
+	if sleep(ctx, c.stack.clock, wait) != nil {
+		return c.cutAfter(ctx, r.Cause)
+	}
+	return nil
 }
 
 // cutAfter is the cut of a retry that was due: no call is in flight, but the one

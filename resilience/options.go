@@ -24,6 +24,22 @@ type Options struct {
 	FirstAttempt int
 	// Random gives the numbers in [0, 1) that spread delays; nil: math/rand/v2.
 	Random func() float64
+	// Resumed is where an earlier process left this call; nil: it begins now.
+	Resumed *Resumed
+}
+
+// Resumed is what is left of a call that another process began: Do goes on with
+// what remains of the deadline, of the retries and of a wait.
+type Resumed struct {
+	// Began is when the call began; the deadline counts from there. By a clock
+	// that went backwards since, it begins now.
+	Began time.Time
+	// Retries is how many of Retry.MaxRetries were used.
+	Retries int
+	// Cause is the failure after which a retry was waited for, Wait what is left of
+	// the wait and Previous how long it was in all. A nil Cause: there was none.
+	Cause          *Failure
+	Wait, Previous time.Duration
 }
 
 // Gate lets calls in one by one. An error of Enter is the failure of the call;

@@ -106,6 +106,9 @@ func (c *call[R]) do(ctx context.Context) (v R, f *Failure) {
 		return v, cancelled(ctx, false)
 	}
 	if d := s.policy.Deadline; d > 0 {
+		if r := c.options.Resumed; r != nil {
+			d -= max(s.clock.Now().Sub(r.Began), 0)
+		}
 		c.deadline = s.clock.Now().Add(d)
 		limited, stop := s.limit(ctx, c.deadline, d, s.deadlinePassed)
 		defer stop()
