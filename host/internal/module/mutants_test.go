@@ -1,9 +1,9 @@
 package module
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -16,7 +16,12 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"wasmhost/bench/gotest"
 )
+
+// mutantBytes is the most that a mutant is long.
+const mutantBytes = 64 << 10
 
 // survive puts bytes, whatever they are, through all that a host does with a
 // module before it runs, and returns what became of them.
@@ -26,9 +31,7 @@ import (
 // not make a bad module good or a good one bad.
 func survive(t testing.TB, b []byte) (fate string, took time.Duration) {
 	var before, after runtime.MemStats
-	if len(b) > 64<<10 {
-		b = b[:64<<10]
-	}
+	b = b[:min(len(b), mutantBytes)]
 	const watch = 64 // bytes of memory for each byte of the module, and 3 MiB
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -63,10 +66,13 @@ func survive(t testing.TB, b []byte) (fate string, took time.Duration) {
 	if (plain == nil) != (prepared == nil) {
 		t.Errorf("plain: %v; prepared: %v", plain, prepared)
 	}
-	if plain != nil {
-		return "invalid", took
+	switch {
+	case plain == nil:
+		return "good", took
+	case strings.HasPrefix(plain.Error(), compilerPanicked):
+		return "invalid (the compiler panicked and was recovered)", took
 	}
-	return "good", took
+	return "invalid", took
 }
 
 func compiles(b []byte) error {
@@ -77,24 +83,65 @@ func compiles(b []byte) error {
 	return err
 }
 
-// seeds are modules to make mutants of.
-func seeds(t testing.TB) (all [][]byte) {
+// shelf is a kind of modules to make mutants of, and how many of a hundred
+// mutants are made of it.
+type shelf struct {
+	share   int
+	modules []source
+}
+
+func (s *shelf) add(b []byte) { s.modules = append(s.modules, newSource(b)) }
+
+// shelves are what mutants are made of: the core test suite's modules, which
+// are small and try each instruction; real programs and long generated ones of
+// up to 64 KiB; and what compilers are slow at, in full size.
+func shelves(t testing.TB) []shelf {
+	small, large, slow := shelf{share: 85}, shelf{share: 14}, shelf{share: 1}
+	var files []string
 	for _, dir := range []string{"v2", "tail-call", "extended-const"} {
-		files, _ := filepath.Glob(filepath.Join(wazeroDir(), "internal/integration_test/spectest", dir, "testdata/*.wasm"))
-		for i, f := range files {
-			if st, err := os.Stat(f); err == nil && st.Size() < 64<<10 && i%7 == 0 {
-				all = append(all, readFile(t, f))
-			}
+		found, _ := filepath.Glob(filepath.Join(wazeroDir(), "internal/integration_test/spectest", dir, "testdata/*.wasm"))
+		files = append(files, found...)
+	}
+	for i, f := range files {
+		if st, err := os.Stat(f); err == nil && st.Size() < 64<<10 && i%3 == 0 {
+			small.add(readFile(t, f))
 		}
 	}
+	guests, _ := filepath.Glob("../../../testdata/guests/*.wasm")
+	for _, f := range guests {
+		if st, err := os.Stat(f); err == nil && 4<<10 < st.Size() && st.Size() <= mutantBytes {
+			large.add(readFile(t, f))
+		}
+	}
+	if len(small.modules) < 500 || len(large.modules) < 3 {
+		t.Fatalf("only %d small and %d large modules to begin with: is wazero's source in the module cache?", len(small.modules), len(large.modules))
+	}
 	for _, name := range slices.Sorted(maps.Keys(bombs)) {
-		all = append(all, bombs[name](1000), bombs[name](10_000))
+		small.add(bombs[name](1000))
+		small.add(bombs[name](10_000))
+		slow.add(bombs[name](60_000))
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 200 {
-		all = append(all, (&generator{b: randomBytes(r, 2000)}).module())
+		small.add((&generator{b: randomBytes(r, 2000)}).module())
 	}
-	return all
+	for range 20 {
+		if b := (&generator{b: randomBytes(r, 40_000)}).module(); len(b) <= mutantBytes {
+			large.add(b)
+		}
+	}
+	return []shelf{small, large, slow}
+}
+
+// draw takes a shelf by its share.
+func draw(r *rand.Rand, from []shelf) []source {
+	n := r.IntN(100)
+	for _, s := range from {
+		if n -= s.share; n < 0 {
+			return s.modules
+		}
+	}
+	panic("the shares are no hundred")
 }
 
 func randomBytes(r *rand.Rand, most int) []byte {
@@ -105,41 +152,9 @@ func randomBytes(r *rand.Rand, most int) []byte {
 	return b
 }
 
-// mutate changes a module in a few places.
-func mutate(r *rand.Rand, from [][]byte) []byte {
-	b := bytes.Clone(from[r.IntN(len(from))])
-	for range 1 + r.IntN(1+r.IntN(4)) {
-		if len(b) == 0 {
-			return b
-		}
-		i := r.IntN(len(b))
-		switch max(0, r.IntN(18)-9) { // most keep the length, and so the structure
-		case 0, 1, 2:
-			b[i] = byte(r.Uint32())
-		case 3:
-			b[i] ^= 1 << r.IntN(8)
-		case 4: // a number, up or down
-			b[i] += byte(1 - 2*r.IntN(2))
-		case 5: // a large count
-			b = slices.Concat(b[:i], []byte{0xff, 0xff, 0xff, byte(r.IntN(128))}, b[i:])
-		case 6: // a part again
-			j := min(len(b), i+r.IntN(40))
-			b = slices.Concat(b[:j], b[i:j], b[j:])
-		case 7: // a part away
-			j := min(len(b), i+r.IntN(20))
-			b = slices.Concat(b[:i], b[j:])
-		case 8: // a part of another
-			o := from[r.IntN(len(from))]
-			k := r.IntN(len(o) + 1)
-			b = slices.Concat(b[:i], o[k:min(len(o), k+r.IntN(60))], b[i:])
-		}
-	}
-	return b
-}
-
 // TestMutants puts mutants of modules through decoder and compiler.
 // MODULE_MUTANTS holds how many, MODULE_SEED where to begin; the campaign takes
-// a million.
+// a million. bench/conformance runs it.
 func TestMutants(t *testing.T) {
 	n, seed := 1500, uint64(os.Getpid())
 	if testing.Short() {
@@ -151,12 +166,16 @@ func TestMutants(t *testing.T) {
 	if v, err := strconv.ParseUint(os.Getenv("MODULE_SEED"), 10, 64); err == nil {
 		seed = v
 	}
-	from := seeds(t)
+	t.Logf("seed %d", seed) // first: what ends the process leaves nothing else
+	from := shelves(t)
 	fates := map[string]int{}
 	var worst time.Duration
+	largest := 0
+	begin := time.Now()
 	r := rand.New(rand.NewPCG(seed, 2))
 	for i := range n {
-		b := mutate(r, from)
+		b := mutate(r, draw(r, from))
+		largest = max(largest, min(len(b), mutantBytes))
 		func() {
 			defer func() {
 				if p := recover(); p != nil {
@@ -164,10 +183,6 @@ func TestMutants(t *testing.T) {
 				}
 			}()
 			fate, took := survive(t, b)
-			fates[fate]++
-			if took > worst {
-				worst = took
-			}
 			if took > time.Second {
 				// A busy machine is no reason: the better of two counts.
 				info, _ := Check(b, Limits{})
@@ -176,6 +191,8 @@ func TestMutants(t *testing.T) {
 					t.Errorf("%v to compile %d bytes", took, len(b))
 				}
 			}
+			fates[fate]++
+			worst = max(worst, took)
 		}()
 		if t.Failed() {
 			name := filepath.Join(os.TempDir(), "mutant.wasm")
@@ -184,6 +201,19 @@ func TestMutants(t *testing.T) {
 		}
 	}
 	t.Logf("%d mutants: %v; slowest to compile %v", n, fates, worst)
+	row := gotest.Row{What: "mutants through decoder and compiler: no panic, no fatal error, none over a second", Unit: "mutants", Number: n,
+		Seconds: time.Since(begin).Seconds(),
+		Note:    fmt.Sprintf("seed %d, the largest %d bytes, the slowest took %d ms of processor time; they were %s", seed, largest, worst.Milliseconds(), tally(fates))}
+	row.Tell(t)
+}
+
+// tally lists counts, the largest first.
+func tally(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return counts[b] - counts[a] })
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%d %s", counts[name], name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // FuzzPrepare is the same for the fuzzing engine to drive.

@@ -133,11 +133,14 @@ func provideYield(t testing.TB, rt wazero.Runtime, f func(context.Context, api.M
 	}
 }
 
+// compilerPanicked begins the error that compile makes of a panic.
+const compilerPanicked = "compiler panicked"
+
 // compile turns a panic of the compiler into an error.
 func compile(ctx context.Context, rt wazero.Runtime, b []byte) (c wazero.CompiledModule, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("compiler panicked: %v", p)
+			err = fmt.Errorf("%s: %v", compilerPanicked, p)
 		}
 	}()
 	return rt.CompileModule(ctx, b)
