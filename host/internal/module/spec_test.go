@@ -12,10 +12,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+
+	"wasmhost/bench/gotest"
 )
 
 // wazeroDir is where wazero's sources are in the module cache: they carry the
@@ -294,28 +297,38 @@ func TestCoreSuite(t *testing.T) {
 		{"extended-const", v2 | experimental.CoreFeaturesExtendedConst},
 		{"tail-call", v2 | experimental.CoreFeaturesTailCall},
 	}
-	var total, yields int
 	for _, suite := range suites {
 		dir := filepath.Join(root, suite.dir, "testdata")
 		files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: no scripts: %v", dir, err)
 		}
+		begin, yields := time.Now(), 0
+		row := gotest.Row{What: "core test suite, " + suite.dir + ": prepared modules against plain", Unit: "commands"}
 		for i, file := range files {
 			if testing.Short() && i%8 != 0 {
 				continue
 			}
 			t.Run(suite.dir+"/"+strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
-				n, y := runScript(t, dir, file, suite.features)
-				total += n
-				yields += y
+				yields += runScript(t, dir, file, suite.features, &row)
 			})
 		}
+		row.Seconds = time.Since(begin).Seconds()
+		row.Note = fmt.Sprintf("%d yields on the way", yields)
+		row.Tell(t)
+		t.Logf("%s: %d commands, %d with another outcome, %s", suite.dir, row.Number, len(row.Different), row.Note)
 	}
-	t.Logf("%d commands with the same outcome, %d yields on the way", total, yields)
 }
 
-func runScript(t *testing.T, dir, file string, features api.CoreFeatures) (n, yields int) {
+// runScript counts the commands of a script, and those with two outcomes, into
+// row, and returns how often prepared modules yielded.
+func runScript(t *testing.T, dir, file string, features api.CoreFeatures, row *gotest.Row) (yields int) {
+	differs := func(format string, args ...any) {
+		t.Helper()
+		text := fmt.Sprintf(format, args...)
+		t.Error(text)
+		row.Different = append(row.Different, gotest.Difference{What: filepath.Base(file) + ": " + text})
+	}
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -337,23 +350,23 @@ func runScript(t *testing.T, dir, file string, features api.CoreFeatures) (n, yi
 		if i+1 < len(s.Commands) {
 			next = &s.Commands[i+1]
 		}
+		row.Number++
 		p, q := plain.run(c, next), prepared.run(c, next)
 		if (p.err == nil) != (q.err == nil) {
-			t.Errorf("line %d %s %s: plain %v, prepared %v", c.Line, c.Type, c.Filename, p.err, q.err)
+			differs("line %d %s %s: plain %v, prepared %v", c.Line, c.Type, c.Filename, p.err, q.err)
 			continue
 		}
 		refusal := c.Type == "assert_invalid" || c.Type == "assert_malformed" || c.Type == "assert_unlinkable"
 		if !refusal && !p.same(q) {
-			t.Errorf("line %d %s: plain %v %v, prepared %v %v", c.Line, c.Type, p.results, p.err, q.results, q.err)
+			differs("line %d %s: plain %v %v, prepared %v %v", c.Line, c.Type, p.results, p.err, q.results, q.err)
 		}
 		fails := refusal || strings.HasPrefix(c.Type, "assert_") && c.Type != "assert_return"
 		// wazero lets active element segments fail silently (its own runner
 		// accepts that too); prepared modules must do the same, not more.
 		lenient := c.Type == "assert_uninstantiable" && c.Text == "out of bounds table access"
 		if fails != (q.err != nil) && !lenient {
-			t.Errorf("line %d %s: %v", c.Line, c.Type, q.err)
+			differs("line %d %s: %v", c.Line, c.Type, q.err)
 		}
-		n++
 	}
-	return n, prepared.yields
+	return prepared.yields
 }

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	extism "github.com/extism/go-sdk"
 	"github.com/tetratelabs/wazero"
 
+	"wasmhost/bench/gotest"
 	"wasmhost/host/event"
 )
 
@@ -114,6 +116,8 @@ func TestConformance(t *testing.T) {
 	defer server.Close()
 	defer http.DefaultClient.CloseIdleConnections() // go-sdk's
 
+	begin := time.Now()
+	row := gotest.Row{What: "go-sdk's own test modules: ours against go-sdk", Unit: "calls"}
 	covered := map[string]bool{}
 	runtime := newTestRuntime(t, Config{})
 	for _, c := range conformCases {
@@ -124,14 +128,18 @@ func TestConformance(t *testing.T) {
 		theirs := c.withSDK(t, cache, strings.TrimPrefix(server.URL, "http://"))
 		ours := c.withOurs(t, runtime, server.URL)
 		t.Logf("%-18s %-20s go-sdk: %-40v ours: %v", c.modules, c.function, theirs, ours)
+		row.Number++
+		what := fmt.Sprintf("%s %s: go-sdk %v, ours %v", c.modules, c.function, theirs, ours)
 		if c.differs != "" {
 			if ours == theirs {
 				t.Errorf("%s %s is listed as different, but is not", c.modules, c.function)
 			}
+			row.Different = append(row.Different, gotest.Difference{What: what, Why: c.differs})
 			continue
 		}
 		if ours.ok != theirs.ok || ours.output != theirs.output || theirs.text != "" && ours.text != theirs.text {
-			t.Errorf("%s %s: go-sdk %v, ours %v", c.modules, c.function, theirs, ours)
+			t.Error(what)
+			row.Different = append(row.Different, gotest.Difference{What: what})
 		}
 	}
 	list, err := filepath.Glob(corpus() + "/*.wasm")
@@ -143,6 +151,9 @@ func TestConformance(t *testing.T) {
 			t.Errorf("%s is not in the table", filepath.Base(path))
 		}
 	}
+	row.Note = fmt.Sprintf("all %d modules", len(list))
+	row.Seconds = time.Since(begin).Seconds()
+	row.Tell(t)
 }
 
 // withFolder makes the folder that cases see at /mnt.
