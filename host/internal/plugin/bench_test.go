@@ -2,42 +2,60 @@ package plugin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	extism "github.com/extism/go-sdk"
 	"github.com/tetratelabs/wazero"
-
-	"wasmhost/host/internal/module"
 )
 
-// benchGuests are a small guest, of C, and one that Go built, which answers with
-// its input in capitals.
-var benchGuests = map[string]string{"small": guests + "/probe.wasm", "go": "../../../plugins/uppercase.wasm"}
+// benchGuest is the path of a guest of the benchmarks: "small" is of C, "go" is
+// built here with the plain Go toolchain. Both answer with their input (echo),
+// or do nothing (nothing).
+func benchGuest(b *testing.B, name string) string {
+	b.Helper()
+	if name == "small" {
+		return guests + "/probe.wasm"
+	}
+	path, err := goEcho()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return path
+}
+
+// goEcho builds the guest beside the compiled code, which TestMain takes away.
+var goEcho = sync.OnceValues(func() (string, error) {
+	dir := compiledCode()
+	path := filepath.Join(dir, "goecho.wasm")
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, ".")
+	build.Dir, build.Env = guests+"/goecho", append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
 
 var benchWorks = []struct {
 	name, guest, function string
 	bytes                 int
 }{
 	{"nothing", "small", "nothing", 0},
+	{"nothing", "go", "nothing", 0},
 	{"echo-1K", "small", "echo", 1 << 10},
+	{"echo-1K", "go", "echo", 1 << 10},
 	{"echo-64K", "small", "echo", 64 << 10},
-	{"upper-1K", "go", "run", 1 << 10},
-	{"upper-64K", "go", "run", 64 << 10},
-}
-
-func benchInput(n int) []byte {
-	if n == 0 {
-		return nil
-	}
-	return []byte(`"` + strings.Repeat("x", n-2) + `"`)
+	{"echo-64K", "go", "echo", 64 << 10},
 }
 
 // BenchmarkCalls is one call with a deadline, as WORK/GUEST/WHO: our own, with
@@ -46,23 +64,23 @@ func benchInput(n int) []byte {
 // does nothing a bare function of wazero. bench/calls puts it side by side.
 func BenchmarkCalls(b *testing.B) {
 	for _, w := range benchWorks {
-		input := benchInput(w.bytes)
-		for _, reset := range []string{ResetCall, ResetNever, ResetInstance} {
+		input := []byte(strings.Repeat("x", w.bytes))
+		for _, reset := range []string{ResetNever, ResetCall, ResetInstance} {
 			b.Run(w.name+"/"+w.guest+"/"+reset, func(b *testing.B) {
-				p := benchPlugin(b, benchGuests[w.guest], reset)
+				p := benchPlugin(b, benchGuest(b, w.guest), reset)
 				call := Call{Function: w.function, Input: input}
 				ctx, cancel := context.WithTimeout(b.Context(), time.Hour)
 				defer cancel()
 				b.ReportAllocs()
 				for b.Loop() {
-					if _, err := p.Call(ctx, call); err != nil {
-						b.Fatal(err)
+					if a, err := p.Call(ctx, call); err != nil || len(a.Output) != len(input) {
+						b.Fatal(len(a.Output), err)
 					}
 				}
 			})
 		}
 		b.Run(w.name+"/"+w.guest+"/go-sdk", func(b *testing.B) {
-			m := extism.Manifest{Wasm: []extism.Wasm{extism.WasmFile{Path: benchGuests[w.guest]}}, Timeout: 3_600_000}
+			m := extism.Manifest{Wasm: []extism.Wasm{extism.WasmFile{Path: benchGuest(b, w.guest)}}, Timeout: 3_600_000}
 			p, err := extism.NewPlugin(b.Context(), m, extism.PluginConfig{EnableWasi: true}, nil)
 			if err != nil {
 				b.Fatal(err)
@@ -70,18 +88,14 @@ func BenchmarkCalls(b *testing.B) {
 			defer p.Close(context.Background())
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := p.Call(w.function, input); err != nil {
-					b.Fatal(err)
+				if _, out, err := p.Call(w.function, input); err != nil || len(out) != len(input) {
+					b.Fatal(len(out), err)
 				}
 			}
 		})
 	}
-	for name, config := range map[string]wazero.RuntimeConfig{
-		"wazero":          wazero.NewRuntimeConfig(),
-		"wazero-deadline": wazero.NewRuntimeConfig().WithCloseOnContextDone(true),
-	} {
-		b.Run("nothing/small/"+name, func(b *testing.B) { benchBare(b, config) })
-	}
+	b.Run("nothing/small/wazero", func(b *testing.B) { benchBare(b, wazero.NewRuntimeConfig()) })
+	b.Run("nothing/small/wazero-deadline", func(b *testing.B) { benchBare(b, wazero.NewRuntimeConfig().WithCloseOnContextDone(true)) })
 }
 
 // bare is (module (func (export "run"))).
@@ -124,9 +138,9 @@ func benchPlugin(b *testing.B, path, reset string) *Plugin {
 // its next call, its copied memories included, and how large its memories are.
 // Mapped ones are not on the heap: their pages are shared until written to.
 func BenchmarkIdle(b *testing.B) {
-	for name, path := range benchGuests {
+	for _, name := range []string{"small", "go"} {
 		b.Run(name, func(b *testing.B) {
-			p := benchPlugin(b, path, ResetCall)
+			p := benchPlugin(b, benchGuest(b, name), ResetCall)
 			const n = 12
 			heap := func() uint64 {
 				runtime.GC()
@@ -140,8 +154,8 @@ func BenchmarkIdle(b *testing.B) {
 				made := make([]*instance, n)
 				for i := range made {
 					made[i] = newInstance(p)
-					e, _ := p.exports.entry("health")
-					made[i].serve(b.Context(), e, Call{})
+					e, _ := p.exports.entry("nothing")
+					made[i].serve(b.Context(), e, &Call{})
 				}
 				held := float64(heap()-before) / n
 				b.ReportMetric(held/1024, "KiB/instance")
@@ -177,11 +191,12 @@ func BenchmarkKill(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for name, c := range map[string]Call{
-		"loop": {Function: "spin"}, "calls": {Function: "tree"}, "fill": {Function: "fill"}, "sleep": {Function: "sleep"},
-		"host-call": {Function: "http", Input: []byte(`{"url":"` + server.URL + `/"}`)},
-	} {
-		b.Run(name, func(b *testing.B) {
+	for _, function := range []string{"spin", "tree", "fill", "sleep", "http"} {
+		c := Call{Function: function}
+		if function == "http" {
+			c.Input = []byte(`{"url":"` + server.URL + `/"}`)
+		}
+		b.Run(function, func(b *testing.B) {
 			var late []float64
 			for b.Loop() {
 				deadline := time.Now().Add(5 * time.Millisecond)
@@ -197,20 +212,5 @@ func BenchmarkKill(b *testing.B) {
 			b.ReportMetric(late[len(late)*99/100], "p99-ms")
 			b.ReportMetric(0, "ns/op")
 		})
-	}
-}
-
-// BenchmarkPrepare is what reading, checking and rewriting a Go-built guest
-// takes, without compiling it.
-func BenchmarkPrepare(b *testing.B) {
-	wasm, err := os.ReadFile(benchGuests["go"])
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(int64(len(wasm)))
-	for b.Loop() {
-		if _, err := module.Prepare(wasm, module.Options{}); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

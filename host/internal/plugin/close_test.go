@@ -30,7 +30,7 @@ func TestConcurrentCalls(t *testing.T) {
 					if err != nil || string(a.Output) != text {
 						t.Errorf("%q: %q, %v", text, a.Output, err)
 					}
-					if n := len(p.slots); n > 3 {
+					if n := p.pool.inUse(); n > 3 {
 						t.Errorf("%d instances", n)
 					}
 				}
@@ -51,7 +51,7 @@ func TestWaitingForAnInstance(t *testing.T) {
 		p.Call(long, Call{Function: "spin"})
 		close(ended)
 	}()
-	for len(p.slots) == 0 {
+	for p.pool.inUse() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -79,7 +79,7 @@ func TestCloseWaitsForCalls(t *testing.T) {
 			}
 			inFlight <- err
 		}()
-		for len(p.slots) == 0 {
+		for p.pool.inUse() == 0 {
 			time.Sleep(100 * time.Microsecond)
 		}
 		over, cancel := context.WithCancel(context.Background())

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,13 +27,31 @@ const defaultFunction = "run"
 type exports struct {
 	abi       string
 	functions map[string]*module.FuncType
+	known     map[string]entry // those that calls can run, by the names they use
 }
 
-// entry finds the export behind a function's name.
-func (p exports) entry(function string) (entry, *event.Error) {
-	if function == "" {
-		function = defaultFunction
+func newExports(abi string, functions map[string]*module.FuncType) exports {
+	p := exports{abi: abi, functions: functions, known: map[string]entry{}}
+	for name := range functions {
+		if e, failed := p.find(name); failed == nil {
+			p.known[name] = e
+		}
 	}
+	if e, failed := p.find(defaultFunction); failed == nil {
+		p.known[""], p.known[defaultFunction] = e, e
+	}
+	return p
+}
+
+// entry finds the export behind a function's name; "" is run.
+func (p *exports) entry(function string) (entry, *event.Error) {
+	if e, ok := p.known[function]; ok {
+		return e, nil
+	}
+	return p.find(cmp.Or(function, defaultFunction))
+}
+
+func (p *exports) find(function string) (entry, *event.Error) {
 	e := entry{name: function, export: function, initialise: true}
 	def, ok := p.functions[function]
 	if !ok && p.abi == ABIWASI && function == defaultFunction {
@@ -59,7 +78,7 @@ func callable(f *module.FuncType) bool {
 
 // callables are the exports that a caller may want: those with the right type
 // that are not a runtime's own.
-func (p exports) callables() []string {
+func (p *exports) callables() []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(p.functions)) {
 		if callable(p.functions[name]) && !runtimeExport(name) {
@@ -78,7 +97,7 @@ func runtimeExport(name string) bool {
 	return strings.HasPrefix(name, "asyncify_") || strings.HasPrefix(name, "__")
 }
 
-func (p exports) callableList() string {
+func (p *exports) callableList() string {
 	names := p.callables()
 	switch {
 	case len(names) == 0:

@@ -94,7 +94,7 @@ func (r *Runtime) inspect(ctx context.Context, s Spec) (*Info, *event.Error) {
 		return nil, err
 	}
 	main := img.main()
-	e := exports{abi: img.abi, functions: main.exports()}
+	e := newExports(img.abi, main.exports())
 	info := &Info{
 		Name: s.Name, Source: s.Source, Digest: img.digest, Size: img.size, ABI: img.abi, Manifest: img.manifest,
 		Functions: e.callables(), Exports: map[string]string{}, Features: main.info.Features.Names(),

@@ -23,13 +23,16 @@ type instance struct {
 	plugin *Plugin
 	main   api.Module
 	linked map[string]api.Module // all modules by name, main too
-	// functions are kept: asking a module for one allocates a stack for it.
-	functions map[string]api.Function
-	memory    *memory
-	meter     meter
-	kernel    *kernel   // nil when the ABI has none
-	handles   []handles // of the modules, in the program's order
-	started   bool
+	// functions are kept: asking a module for one allocates a stack for it. recent
+	// is the one called last, the export of that name.
+	functions  map[string]api.Function
+	recent     api.Function
+	recentName string
+	memory     *memory
+	meter      meter
+	kernel     *kernel   // nil when the ABI has none
+	handles    []handles // of the modules, in the program's order
+	started    bool
 	// spent is true when no other call may use it: it trapped, was stopped, or
 	// ended by itself.
 	spent bool
@@ -86,27 +89,29 @@ func instanceOf(ctx context.Context) *instance {
 // same context and the same limits, which begin anew for the call itself. They
 // see neither its input nor what it is about: what they leave behind is there
 // for other calls too.
-func (in *instance) serve(ctx context.Context, e entry, c Call) (output []byte, warnings []*event.Error, failed *event.Error) {
+func (in *instance) serve(ctx context.Context, e entry, c *Call) (output []byte, warnings []*event.Error, failed *event.Error) {
 	in.ctx, in.meta = ctx, Meta{}
 	in.own = callContext{Context: ctx, in: in}
 	in.log = callLog{to: c.Log, masks: in.plugin.masks, left: in.plugin.limits.Log}
 	in.stdio.begin()
 	in.http = httpState{}
 	in.memory.peak, in.memory.refused = in.memory.used, false
-	in.meter.begin(in.plugin.limits.Steps)
-	defer func() {
-		in.stdio.end()
-		in.ctx, in.log.to, in.meta, in.own.Context = nil, nil, Meta{}, nil
-		if in.memory.refused {
-			in.spent = true
-		}
-	}()
+	output, warnings, failed = in.answer(e, c)
+	in.stdio.end()
+	in.ctx, in.log.to, in.meta, in.own.Context = nil, nil, Meta{}, nil
+	if in.memory.refused {
+		in.spent = true
+	}
+	return output, warnings, failed
+}
 
-	rc, err := in.run(e, &c)
+// answer runs the call and says what came of it.
+func (in *instance) answer(e entry, c *Call) ([]byte, []*event.Error, *event.Error) {
+	rc, err := in.run(e, c)
 	if err != nil {
 		in.spent = true
 		if exit, ok := err.(*sys.ExitError); !ok || exit.ExitCode() != 0 {
-			return nil, nil, in.explain(ctx, e.name, err)
+			return nil, nil, in.explain(in.ctx, e.name, err)
 		}
 	}
 	if in.plugin.exports.abi == ABIWASI {
@@ -179,22 +184,30 @@ func (in *instance) run(e entry, c *Call) (rc int32, err error) {
 	if e.once && in.state == nil {
 		in.spent = true
 	}
-	f := in.functions[e.export]
-	if f == nil {
-		f = in.main.ExportedFunction(e.export)
-		in.functions[e.export] = f
+	if in.recentName != e.export || in.recent == nil {
+		in.recent, in.recentName = in.function(e.export), e.export
 	}
 	in.stack[0] = 0
-	if err := f.CallWithStack(&in.own, in.stack[:]); err != nil {
+	if err := in.recent.CallWithStack(&in.own, in.stack[:]); err != nil {
 		return 0, err
 	}
-	return int32(in.stack[0]), nil
+	return int32(in.stack[0]), in.meter.over()
+}
+
+func (in *instance) function(export string) api.Function {
+	f := in.functions[export]
+	if f == nil {
+		f = in.main.ExportedFunction(export)
+		in.functions[export] = f
+	}
+	return f
 }
 
 // prepare brings the instance to where calls begin: by running what has to run
 // before them, or by taking over the state of one that did.
 func (in *instance) prepare(e entry) error {
 	p := in.plugin
+	in.meter.begin(p.limits.Steps)
 	if len(in.linked) > 0 { // reset = "never"
 		if in.kernel != nil {
 			in.kernel.clear()
@@ -298,6 +311,7 @@ func (in *instance) moduleConfig() wazero.ModuleConfig {
 
 // sleep obeys the call: when it ends, so does the guest that sleeps.
 func (in *instance) sleep(ns int64) {
+	in.meter.paused()
 	timer := time.NewTimer(time.Duration(ns))
 	defer timer.Stop()
 	select {
@@ -309,6 +323,7 @@ func (in *instance) sleep(ns int64) {
 
 // mustGoOn ends the guest, from within a host function, when its call is over.
 func (in *instance) mustGoOn() {
+	in.meter.paused()
 	if in.ctx.Err() != nil {
 		panic(sys.NewExitError(sys.ExitCodeContextCanceled))
 	}

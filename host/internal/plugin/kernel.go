@@ -28,7 +28,7 @@ var kernelCode []byte
 type kernel struct {
 	memory *memory
 	module api.Module
-	shared api.Memory
+	shared *linear
 	// resting are blocks that the host took back. A guest often frees the same
 	// block once more after the call, so that they rest before they are used
 	// again.
@@ -47,7 +47,7 @@ const (
 	blockMark                = 0x6b636f6c
 
 	kernelPage   = 1 << 16
-	kernelKept   = 1 << 20 // bytes of memory that an idle instance may hold
+	kernelKept   = 1 << 20 // bytes of memory that are cleared, not given back
 	blocksRested = 32
 )
 
@@ -58,48 +58,56 @@ func newKernel(ctx context.Context, m *memory, rt wazero.Runtime, code wazero.Co
 	k := &kernel{memory: m}
 	// It pays for what is used, not for what is there.
 	ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(func(_, most uint64) experimental.LinearMemory {
-		return &linear{memory: &memory{limit: maxMemory}, most: most}
+		k.shared = newLinear(&memory{limit: max(m.limit, kernelPage)}, most)
+		return k.shared
 	}))
 	var err error
 	if k.module, err = rt.InstantiateModule(ctx, code, wazero.NewModuleConfig().WithName("").WithStartFunctions()); err != nil {
 		return nil, err
 	}
-	k.shared = k.module.Memory()
 	k.set(atTop, blocksBase)
 	k.set(atCharged, kernelPage)
 	return k, nil
 }
 
-func (k *kernel) get(at int) uint64    { return binary.LittleEndian.Uint64(contents(k.shared)[at:]) }
-func (k *kernel) set(at int, v uint64) { binary.LittleEndian.PutUint64(contents(k.shared)[at:], v) }
+func (k *kernel) get(at int) uint64    { return binary.LittleEndian.Uint64(k.shared.buf[at:]) }
+func (k *kernel) set(at int, v uint64) { binary.LittleEndian.PutUint64(k.shared.buf[at:], v) }
 
 // clear forgets all blocks, input and output: nothing of what they held can be
 // read any more, and nothing is charged for them.
 func (k *kernel) clear() {
-	k.memory.used -= int64(k.get(atCharged)) - kernelPage
+	if charged := int64(k.get(atCharged)); charged != kernelPage {
+		k.memory.used -= charged - kernelPage
+		k.set(atCharged, kernelPage)
+	}
 	k.reset()
 	k.set(atInput, 0)
 	k.set(atInputLength, 0)
-	k.set(atCharged, kernelPage)
 }
 
 // reset is what the guest can ask for: the input stays where it was.
 func (k *kernel) reset() {
-	all := contents(k.shared)
-	clear(all[blocksBase:k.get(atTop)])
-	clear(all[atOutput:endOfHeads])
+	all := k.shared.buf
+	clear(all[atOutput:atHeads])
+	top := k.get(atTop)
+	if top == blocksBase { // there was no block, and so none was freed
+		return
+	}
+	if n := top - blocksBase; n <= kernelKept || k.shared.region == nil || forget(all[blocksBase:]) != nil {
+		clear(all[blocksBase:top])
+	}
+	clear(all[atHeads : head(room(top))+8])
 	k.set(atTop, blocksBase)
 	k.resting = k.resting[:0]
 }
 
 // pristine is true when there is nothing that clear would take away.
 func (k *kernel) pristine() bool {
-	all := contents(k.shared)
-	return k.get(atTop) == blocksBase && used(all[atInput:endOfHeads]) == 0
+	return k.get(atTop) == blocksBase && used(k.shared.buf[atInput:endOfHeads]) == 0
 }
 
 // large is true when it holds more than an idle instance should.
-func (k *kernel) large() bool { return len(contents(k.shared)) > kernelKept }
+func (k *kernel) large() bool { return k.shared.region == nil && len(k.shared.buf) > kernelKept }
 
 // begin makes input the input of a call.
 func (k *kernel) begin(input []byte) error {
@@ -150,7 +158,7 @@ func (k *kernel) alloc(n uint64) (uint64, error) {
 			return 0, outside(0, at, need)
 		}
 		k.set(list, k.get(int(at-8)))
-		clear(contents(k.shared)[at : at+need])
+		clear(k.shared.buf[at : at+need])
 	}
 	k.set(int(at-blockHead), uint64(uint32(at)^blockMark))
 	k.set(int(at-8), n)
@@ -172,8 +180,8 @@ func (k *kernel) reach(n, end uint64) error {
 	if grown < end || !k.memory.grow(int64(grown-have)) {
 		return k.full(n)
 	}
-	if there := uint64(k.shared.Size()); there < grown {
-		if _, ok := k.shared.Grow(uint32((grown - there) / kernelPage)); !ok {
+	if there := uint64(len(k.shared.buf)); there < grown {
+		if _, ok := k.module.Memory().Grow(uint32((grown - there) / kernelPage)); !ok {
 			return k.full(n)
 		}
 	}
@@ -210,7 +218,7 @@ func (k *kernel) read(at uint64) ([]byte, error) {
 	if n == 0 {
 		return nil, badHandle("offset %d is not the start of a block", at)
 	}
-	return contents(k.shared)[at : at+n : at+n], nil
+	return k.shared.buf[at : at+n : at+n], nil
 }
 
 // write puts data into a new block. No data is offset 0.
@@ -220,7 +228,7 @@ func (k *kernel) write(data []byte) (uint64, error) {
 		return 0, err
 	}
 	if at != 0 {
-		copy(contents(k.shared)[at:], data)
+		copy(k.shared.buf[at:], data)
 	}
 	return at, nil
 }
@@ -257,7 +265,7 @@ func (k *kernel) output(limit int64) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	return append([]byte(nil), contents(k.shared)[at:at+n]...), nil
+	return append([]byte(nil), k.shared.buf[at:at+n]...), nil
 }
 
 // failure is the text of error_set, and whether there was one.

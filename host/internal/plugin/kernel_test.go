@@ -88,8 +88,8 @@ func TestKernel(t *testing.T) {
 						t.Fatal(n, err)
 					}
 				}
-				if charged := g.k.get(atCharged); m.used > limit || int64(charged) != m.used || uint64(g.k.shared.Size()) < charged {
-					t.Fatalf("%d bytes used, %d charged, %d there, %d allowed", m.used, charged, g.k.shared.Size(), limit)
+				if charged := g.k.get(atCharged); m.used > limit || int64(charged) != m.used || uint64(len(g.k.shared.buf)) < charged {
+					t.Fatalf("%d bytes used, %d charged, %d there, %d allowed", m.used, charged, len(g.k.shared.buf), limit)
 				}
 			},
 			"alloc": func(t *rapid.T) {
@@ -164,7 +164,7 @@ func TestKernel(t *testing.T) {
 						t.Fatal("not clear")
 					}
 				}
-				if all := contents(g.k.shared); used(all[blocksBase:]) != 0 {
+				if all := g.k.shared.buf; used(all[blocksBase:]) != 0 {
 					t.Fatal("something is left")
 				}
 				live = nil
@@ -214,12 +214,12 @@ func TestKernelHoldsAgainstItsGuest(t *testing.T) {
 			if top < blocksBase || top > charged || charged > 1<<18 || g.in.memory.used != int64(charged) {
 				t.Fatalf("top %d, charged %d, %d used", top, charged, g.in.memory.used)
 			}
-			if all := contents(g.k.shared); used(all[(top+4095)&^4095:]) != 0 {
+			if all := g.k.shared.buf; used(all[(top+4095)&^4095:]) != 0 {
 				t.Fatal("something lies above the top")
 			}
 		}
 		g.k.clear()
-		if all := contents(g.k.shared); !g.k.pristine() || used(all[blocksBase:]) != 0 {
+		if all := g.k.shared.buf; !g.k.pristine() || used(all[blocksBase:]) != 0 {
 			t.Fatal("something is left")
 		}
 	})

@@ -52,13 +52,13 @@ func (r *Runtime) assemble(ctx context.Context, s Spec, img *image) (*Plugin, *e
 		spec:          s,
 		limits:        img.tighten(s.Limits.withDefaults()),
 		timeout:       img.timeout,
-		exports:       exports{abi: img.abi, functions: img.main().exports()},
+		exports:       newExports(img.abi, img.main().exports()),
 		config:        mergeConfig(img.config, s.Config),
 		configSecrets: map[string]string{},
 		masks:         newMasks(s.Secrets),
 		done:          make(chan struct{}),
 	}
-	p.slots = make(chan struct{}, p.limits.Instances)
+	p.pool.plugin = p
 	for _, secret := range s.Secrets {
 		if secret.Header == "" {
 			p.configSecrets[secret.Name] = secret.Value

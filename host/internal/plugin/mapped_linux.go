@@ -15,6 +15,8 @@ func reserve(n uint64) []byte {
 	if err != nil {
 		return nil
 	}
+	// Pages of 2 MiB would make a guest that touches two bytes hold four.
+	_ = unix.Madvise(region, unix.MADV_NOHUGEPAGE)
 	return region
 }
 
@@ -36,6 +38,8 @@ func newBacking(b []byte) *os.File {
 }
 
 // share puts the pages of file under memory, which begins a reserved region.
+// After an error there may be nothing under it any more: touching it would end
+// the process.
 func share(memory []byte, file *os.File) error {
 	at := unsafe.Pointer(unsafe.SliceData(memory))
 	_, err := unix.MmapPtr(int(file.Fd()), 0, at, uintptr(len(memory)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
@@ -45,5 +49,11 @@ func share(memory []byte, file *os.File) error {
 	return nil
 }
 
-// forget drops what was written to shared pages.
-func forget(memory []byte) error { return unix.Madvise(memory, unix.MADV_DONTNEED) }
+// forget drops what was written to a part of a region, whole pages of it: it
+// holds again what it shares, and else zeros.
+func forget(memory []byte) error {
+	if len(memory) == 0 {
+		return nil
+	}
+	return unix.Madvise(memory, unix.MADV_DONTNEED)
+}

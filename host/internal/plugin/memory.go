@@ -3,6 +3,7 @@ package plugin
 import (
 	"os"
 
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"wasmhost/host/event"
@@ -19,9 +20,9 @@ type memory struct {
 	linears []*linear // in the order in which they were made
 }
 
-// mapFrom is the size from which a memory is mapped, so that instances share
-// what they do not write; smaller ones are cheaper to copy.
-const mapFrom = 1 << 20
+// shareFrom is the size from which instances share the pages of a memory that
+// they do not write; smaller ones are cheaper to copy.
+const shareFrom = 1 << 20
 
 // grow takes n more bytes, if they are there.
 func (m *memory) grow(n int64) bool {
@@ -37,24 +38,33 @@ func (m *memory) grow(n int64) bool {
 // Allocate implements experimental.MemoryAllocator. The suggested capacity is
 // not taken: a guest pays for what it uses.
 func (m *memory) Allocate(_, most uint64) experimental.LinearMemory {
-	l := &linear{memory: m, most: most}
+	l := newLinear(m, most)
 	m.linears = append(m.linears, l)
 	return l
 }
 
-// linear is the memory of one module.
+func newLinear(m *memory, most uint64) *linear { return &linear{memory: m, most: most, shrinks: -1} }
+
+// linear is the memory of one module. Where that can be had, it lies in a region
+// of address space of its own, as long as it may ever get: pages that were never
+// touched cost nothing, and it does not move when it grows.
 type linear struct {
 	memory *memory
 	buf    []byte
 	most   uint64
-	region []byte // reserved, when it is mapped
-	// shares is the file whose pages lie under the memory; nil: none.
-	shares *os.File
+	region []byte   // nil: buf is an ordinary slice
+	shares *os.File // whose pages lie under the memory; nil: none
+	// shrinks makes the next Reallocate take the memory back to that many bytes,
+	// whatever it is asked for; below 0: it does not.
+	shrinks int
 }
 
 // Reallocate implements experimental.LinearMemory: nil fails memory.grow in the
 // guest, as the specification says.
 func (l *linear) Reallocate(n uint64) []byte {
+	if l.shrinks >= 0 {
+		return l.shrink(l.shrinks)
+	}
 	first := l.buf == nil
 	if !l.memory.grow(int64(n) - int64(len(l.buf))) {
 		if first { // wazero has no answer to nil here
@@ -62,15 +72,15 @@ func (l *linear) Reallocate(n uint64) []byte {
 		}
 		return nil
 	}
-	if first && n >= mapFrom {
-		if l.region = reserve(min(l.most, uint64(l.memory.limit)&^(kernelPage-1))); l.region != nil {
-			l.buf = l.region[:n]
-			return l.buf
-		}
+	if first {
+		l.region = reserve(min(l.most, uint64(l.memory.limit)&^(kernelPage-1)))
 	}
-	if first || n > uint64(cap(l.buf)) {
+	switch {
+	case n <= uint64(len(l.region)):
+		l.buf = l.region[:n]
+	case first || n > uint64(cap(l.buf)):
 		// Room to grow, so that a guest which grows page by page is not copied
-		// every time; untouched pages of it cost nothing.
+		// every time.
 		room := n
 		if !first {
 			room = min(2*uint64(len(l.buf)), l.most, n+uint64(l.memory.limit-l.memory.used))
@@ -78,14 +88,37 @@ func (l *linear) Reallocate(n uint64) []byte {
 		grown := make([]byte, n, max(room, n))
 		copy(grown, l.buf)
 		l.buf = grown
-		if l.region != nil { // it was too small, which it should not be
+		if l.region != nil { // it was too short, which it should not be
 			unreserve(l.region)
 			l.region, l.shares = nil, nil
 		}
-		return l.buf
+	default:
+		l.buf = l.buf[:n]
 	}
+	return l.buf
+}
+
+// shrink takes the memory back to n bytes. What was above is zero when it grows
+// again.
+func (l *linear) shrink(n int) []byte {
+	tail := l.buf[n:]
+	if l.region == nil || forget(tail) != nil {
+		clear(tail)
+	}
+	l.memory.used -= int64(len(tail))
 	l.buf = l.buf[:n]
 	return l.buf
+}
+
+// shrinkTo takes m, whose bytes l holds, back to n bytes: what the guest cannot do
+// and the host may. wazero takes what its allocator returns for the memory as
+// it now is, also when that is less. False: it is as long as it may ever be, and
+// does not ask.
+func (l *linear) shrinkTo(m api.Memory, n int) bool {
+	l.shrinks = n
+	_, ok := m.Grow(1)
+	l.shrinks = -1
+	return ok
 }
 
 // Free implements experimental.LinearMemory.
@@ -94,7 +127,7 @@ func (l *linear) Free() {
 	l.buf = nil
 	if l.region != nil {
 		unreserve(l.region)
-		l.region = nil
+		l.region, l.shares = nil, nil
 	}
 }
 

@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"runtime"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -11,9 +12,16 @@ import (
 	"wasmhost/host/internal/module"
 )
 
-// slice is how many steps guest code runs between two looks at its call: well
-// under a millisecond.
-const slice = 100_000
+// Guest code runs a slice of steps between two looks at its call. A step takes a
+// quarter of a nanosecond, or ten where it misses every cache; so a slice begins
+// small and follows the time that the last one took. It does not grow without
+// end: a guest may do nothing until its slice is large, and then miss.
+const (
+	smallestSlice = 100_000
+	largestSlice  = 800_000
+	shortSlice    = int64(200 * time.Microsecond) // below: the next one is twice as large
+	longSlice     = int64(time.Millisecond)       // above: half as large
+)
 
 // meter counts the steps of one call, over all modules of an instance, and
 // ends the call when its context is over or its limit is reached. It is what
@@ -22,6 +30,11 @@ type meter struct {
 	counters []counter
 	limit    int64 // 0: none
 	used     int64 // of slices that are used up
+	slice    int64 // what is granted next
+	// resumed is when the guest was let go on last; 0: it did not yield in this
+	// call, or waited in a host function since.
+	resumed  int64
+	deadline int64 // of the call, on the same clock; 0: not asked yet
 }
 
 // counter is the part of one module.
@@ -42,23 +55,44 @@ func (m *meter) add(mod api.Module) {
 
 // begin starts a new count for the next call.
 func (m *meter) begin(limit int64) {
-	m.limit, m.used = limit, 0
+	m.limit, m.used, m.slice, m.resumed, m.deadline = limit, 0, smallestSlice, 0, 0
+	for i := range m.counters {
+		m.counters[i].granted = 0
+		if len(m.counters) > 1 {
+			m.counters[i].left.Set(0)
+		}
+	}
 	for i := range m.counters {
 		m.grant(&m.counters[i])
 	}
 }
 
+// grant gives a module its next slice, at most what all others leave of the
+// limit: together they never have more than that.
 func (m *meter) grant(c *counter) {
-	c.granted = m.next()
+	c.granted = m.slice
+	if m.limit > 0 {
+		c.granted = min(c.granted, max(m.limit-m.used-m.granted(c), 0))
+	}
 	c.left.Set(uint64(c.granted))
 }
 
-// next is the size of the slice that may be granted now.
-func (m *meter) next() int64 {
-	if m.limit == 0 {
-		return slice
+// granted is what the modules but c have of slices that are not used up.
+func (m *meter) granted(c *counter) (n int64) {
+	for i := range m.counters {
+		if o := &m.counters[i]; o != c {
+			n += o.granted
+		}
 	}
-	return max(min(slice, m.limit-m.steps()), 0)
+	return n
+}
+
+// settle takes back what a module has left of its slice, and counts the rest
+// as used.
+func (m *meter) settle(c *counter, left int64) {
+	m.used += c.granted - left
+	c.granted = 0
+	c.left.Set(0)
 }
 
 // steps is what the call has used until now.
@@ -70,36 +104,92 @@ func (m *meter) steps() int64 {
 	return n
 }
 
+// over is the error of a call that used more than its limit, nil when it did
+// not. Where guest code looks depends on how its slices fell; whether a call
+// fails must not, so that this is asked of every call that has returned too.
+func (m *meter) over() error {
+	if m.limit == 0 || m.steps() <= m.limit {
+		return nil
+	}
+	e := fault(event.System, codeSteps, "the plugin used more than %d steps (limits.steps)", m.limit)
+	e.OutcomeUnknown = true
+	return e
+}
+
+// paused is told that the guest waits in a host function: that time says
+// nothing about its steps.
+func (m *meter) paused() { m.resumed = 0 }
+
+// measure makes the next slice larger or smaller, by the time that the last one
+// took.
+func (m *meter) measure(now int64) {
+	if m.resumed == 0 {
+		return
+	}
+	switch took := now - m.resumed; {
+	case took < shortSlice:
+		m.slice = min(2*m.slice, largestSlice)
+	case took > longSlice:
+		m.slice = max(m.slice/2, smallestSlice)
+	}
+}
+
 // yield is called by the guest when a slice is used up; left says by how much
 // it was overdrawn, below zero.
 func (in *instance) yield(mod api.Module, left int64) int64 {
-	in.mustGoOn()
+	now := clock()
 	m := &in.meter
-	for i := range m.counters {
-		c := &m.counters[i]
-		if c.module != mod && len(m.counters) > 1 {
-			continue
-		}
-		m.used += c.granted - left
-		c.granted = 0
-		c.left.Set(0)
-		break
+	m.measure(now)
+	in.mustBeInTime(now)
+	c := &m.counters[0]
+	for i := 1; i < len(m.counters) && c.module != mod; i++ {
+		c = &m.counters[i]
 	}
-	if m.limit > 0 && m.steps() >= m.limit {
-		e := fault(event.System, codeSteps, "the plugin used more than %d steps (limits.steps)", m.limit)
-		e.OutcomeUnknown = true
-		panic(e)
+	m.settle(c, left)
+	if err := m.over(); err != nil {
+		panic(err)
 	}
-	next := m.next()
-	for i := range m.counters {
-		if c := &m.counters[i]; c.module == mod || len(m.counters) == 1 {
-			c.granted = next
+	if m.limit > 0 && m.limit-m.used-m.granted(c) < m.slice {
+		// The others have what this one needs, or soon will.
+		for i := range m.counters {
+			m.settle(&m.counters[i], int64(m.counters[i].left.Get()))
 		}
 	}
+	m.grant(c)
 	// Other goroutines wait for this thread: guest code is never preempted.
 	runtime.Gosched()
-	return next
+	m.resumed = clock()
+	return c.granted
 }
+
+// mustBeInTime ends the guest when its call is over at now. It does not wait
+// for a timer to say so, which on a machine that is busy may come late.
+func (in *instance) mustBeInTime(now int64) {
+	in.mustGoOn()
+	m := &in.meter
+	if m.deadline == 0 {
+		m.deadline = -1
+		if d, ok := in.ctx.Deadline(); ok {
+			m.deadline = max(int64(d.Sub(began)), 1)
+		}
+	}
+	if m.deadline < 0 || now < m.deadline {
+		return
+	}
+	wait := time.NewTimer(time.Millisecond) // contexts that have a deadline and do not end then are not ours
+	defer wait.Stop()
+	select {
+	case <-in.ctx.Done():
+		in.mustGoOn()
+	case <-wait.C:
+	}
+}
+
+// clock is the time since the process began, for what needs no date: a third
+// of what time.Now costs.
+func clock() int64 { return int64(time.Since(began)) }
+
+var began = time.Now()
 
 // linkMeter gives rt the function that prepared modules yield to.
 func linkMeter(ctx context.Context, rt wazero.Runtime) error {

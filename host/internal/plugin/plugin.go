@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,12 +33,7 @@ type Plugin struct {
 	// another's.
 	states [2]atomic.Pointer[state]
 	pool   pool
-
-	slots chan struct{} // one for each call at work
-	mu    sync.Mutex
-	calls int  // in flight
-	ended bool // no new calls
-	done  chan struct{}
+	done   chan struct{} // closed when all is given back
 }
 
 // Call is one call of an exported function.
@@ -90,10 +84,8 @@ func (p *Plugin) Digest() string { return p.program.digest }
 // returned. Secrets are masked in everything it returns. An error is always an
 // *event.Error; its Class is "" where the message has to decide.
 func (p *Plugin) Call(ctx context.Context, c Call) (Answer, error) {
-	began := time.Now()
 	answer := Answer{Digest: p.program.digest}
-	output, warnings, err := p.call(ctx, c, &answer)
-	answer.Duration = time.Since(began)
+	output, warnings, err := p.call(ctx, &c, &answer)
 	if err != nil {
 		err.Plugin = p.spec.Name
 		p.masks.error(err)
@@ -104,51 +96,47 @@ func (p *Plugin) Call(ctx context.Context, c Call) (Answer, error) {
 		p.masks.error(w)
 	}
 	answer.Output, answer.Warnings = p.masks.bytes(output), warnings
-	answer.Binary = p.binary[cmp.Or(c.Function, "run")]
+	if p.binary != nil {
+		answer.Binary = p.binary[cmp.Or(c.Function, defaultFunction)]
+	}
 	return answer, nil
 }
 
-func (p *Plugin) call(ctx context.Context, c Call, answer *Answer) ([]byte, []*event.Error, *event.Error) {
+func (p *Plugin) call(ctx context.Context, c *Call, answer *Answer) (output []byte, warnings []*event.Error, failed *event.Error) {
 	if limit := p.limits.Input; int64(len(c.Input)) > limit {
 		return nil, nil, fault(event.Permanent, codeInput, "the input has %d bytes, and limits.input allows %s", len(c.Input), size(limit))
 	}
-	entry, err := p.exports.entry(c.Function)
-	if err != nil {
-		return nil, nil, err
+	entry, failed := p.exports.entry(c.Function)
+	if failed != nil {
+		return nil, nil, failed
 	}
-	if !p.enter() {
-		return nil, nil, fault(event.System, codeClosed, "plugin %q is closed", p.spec.Name)
+	from := clock()
+	in, failed := p.pool.enter(ctx, entry.initialise)
+	if failed != nil {
+		answer.Duration = time.Duration(clock() - from)
+		return nil, nil, failed
 	}
-	defer p.leave()
-	if ctx.Err() != nil {
-		return nil, nil, overContext(ctx, "the call had not begun")
-	}
-	select {
-	case p.slots <- struct{}{}:
-	default:
-		select {
-		case p.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, nil, overContext(ctx, fmt.Sprintf("waiting for one of %d instances of the plugin (limits.instances)", cap(p.slots)))
-		}
-	}
-	defer func() { <-p.slots }()
+	var kept *instance
+	now := from
+	defer func() { p.pool.leave(kept, now) }()
 	if p.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, p.timeout)
 		defer cancel()
 	}
-
-	in := p.pool.take(entry.initialise)
 	if in == nil {
 		in = newInstance(p)
 	}
-	output, warnings, err := in.serve(ctx, entry, c)
+	output, warnings, failed = in.serve(ctx, entry, c)
 	answer.MemoryBytes, answer.Steps = uint64(in.memory.peak), uint64(in.meter.steps())
-	if !in.reusable() || !p.pool.put(in, time.Now(), cap(p.slots)) {
+	now = clock()
+	answer.Duration = time.Duration(now - from)
+	if in.reusable() {
+		kept = in
+	} else {
 		in.close()
 	}
-	return output, warnings, err
+	return output, warnings, failed
 }
 
 func kind(initialised bool) int {
@@ -162,31 +150,11 @@ func kind(initialised bool) int {
 // there by itself.
 func (p *Plugin) initial(initialised bool) *state { return p.states[kind(initialised)].Load() }
 
-func (p *Plugin) enter() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return false
-	}
-	p.calls++
-	return true
-}
-
-func (p *Plugin) leave() {
-	p.mu.Lock()
-	p.calls--
-	last := p.ended && p.calls == 0
-	p.mu.Unlock()
-	if last {
-		p.dispose()
-	}
-}
-
 // Close refuses new calls and waits for those in flight until ctx is done.
 // What the plugin holds is released when the last of them ends, however long
 // that takes. Closing twice is harmless.
 func (p *Plugin) Close(ctx context.Context) error {
-	p.beginClose()
+	p.pool.end()
 	select {
 	case <-p.done:
 		return nil
@@ -200,20 +168,9 @@ func (p *Plugin) Close(ctx context.Context) error {
 	}
 }
 
-func (p *Plugin) beginClose() {
-	p.mu.Lock()
-	first := !p.ended
-	p.ended = true
-	idle := p.calls == 0
-	p.mu.Unlock()
-	if first && idle {
-		p.dispose()
-	}
-}
-
 // dispose releases everything; it runs once, when nobody can call any more.
 func (p *Plugin) dispose() {
-	p.pool.end()
+	p.pool.empty()
 	for i := range p.states {
 		p.states[i].Load().drop()
 	}

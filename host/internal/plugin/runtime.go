@@ -87,7 +87,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 	for _, p := range open {
-		p.beginClose()
+		p.pool.end()
 	}
 	var errs []error
 	for _, p := range open {

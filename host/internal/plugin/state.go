@@ -13,7 +13,7 @@ import (
 // handles are what the host reads and writes of one module between calls.
 type handles struct {
 	memory  api.Memory // nil: none, or another module's
-	linear  *linear    // the memory
+	linear  *linear    // what it holds, until the guest runs again
 	globals []api.MutableGlobal
 	written api.MutableGlobal // nil: its code changes no tables and drops no segments
 }
@@ -40,7 +40,7 @@ type unitState struct {
 // publish lets other instances of the plugin begin with s.
 func (p *Plugin) publish(s *state, initialised bool) {
 	for i, h := range s.units {
-		if h.size >= mapFrom {
+		if h.size >= shareFrom {
 			s.units[i].backing = newBacking(h.memory[:len(h.memory):len(h.memory)])
 		}
 		if f := s.units[i].backing; f != nil && f.Truncate(int64(h.size)) != nil {
@@ -99,7 +99,7 @@ func (in *instance) save() *state {
 	for _, h := range in.handles {
 		var u unitState
 		if h.memory != nil {
-			all := contents(h.memory)
+			all := h.linear.buf
 			u.size = len(all)
 			u.memory = bytes.Clone(all[:used(all)])
 		}
@@ -116,9 +116,8 @@ func (in *instance) save() *state {
 	return s
 }
 
-// restore takes the instance back to s, or says that it cannot: what grew
-// cannot shrink, and changes of tables, segments and descriptors are not
-// undone.
+// restore takes the instance back to s, or says that it cannot: changes of
+// tables, segments and descriptors are not undone.
 func (in *instance) restore(s *state) bool {
 	if in.wasi.touched || in.files != s.files {
 		return false
@@ -127,7 +126,7 @@ func (in *instance) restore(s *state) bool {
 		if h.written != nil && h.written.Get() != 0 {
 			return false
 		}
-		if h.memory != nil && len(contents(h.memory)) != s.units[i].size {
+		if h.memory != nil && len(h.linear.buf) != s.units[i].size && !h.linear.shrinkTo(h.memory, s.units[i].size) {
 			return false
 		}
 	}
@@ -141,7 +140,7 @@ func (in *instance) adopt(s *state) bool {
 		if h.memory == nil {
 			continue
 		}
-		if more := s.units[i].size - len(contents(h.memory)); more > 0 {
+		if more := s.units[i].size - len(h.linear.buf); more > 0 {
 			if _, ok := h.memory.Grow(uint32(more >> 16)); !ok {
 				return false
 			}
@@ -159,7 +158,7 @@ func (in *instance) write(s *state) bool {
 				return false
 			}
 			if !done {
-				rewrite(contents(h.memory), u.memory)
+				rewrite(h.linear.buf, u.memory)
 			}
 		}
 		for j, g := range h.globals {
@@ -189,12 +188,6 @@ func rewrite(memory, was []byte) {
 		}
 		memory, was = memory[n:], was[len(old):]
 	}
-}
-
-// contents is a module's memory itself, until the guest runs again.
-func contents(m api.Memory) []byte {
-	all, _ := m.Read(0, m.Size())
-	return all
 }
 
 // used is where the zeros begin that fill the rest of b.
