@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
-
-	"wasmhost/host"
 )
 
 // app is one invocation of the command.
@@ -49,9 +46,15 @@ func run(ctx context.Context, args []string, in io.Reader, out, errout io.Writer
 	case l.help && l.command != "":
 		writeCommandHelp(out, findCommand(commands, l.command))
 		return exitOK
+	case l.help && l.group != "":
+		writeGroupHelp(out, l.group, groupOf(commands, l.group))
+		return exitOK
 	case l.help:
 		writeHelp(out, commands)
 		return exitOK
+	case l.group != "":
+		writeGroupHelp(errout, l.group, groupOf(commands, l.group))
+		return exitUsage
 	case l.command == "":
 		writeHelp(errout, commands)
 		return exitUsage
@@ -92,7 +95,10 @@ func (a *app) report(command string, err error) int {
 func (a *app) commands() []*cli.Command {
 	commands := []*cli.Command{
 		a.initCommand(), a.runCommand(), a.validateCommand(), a.planCommand(), a.graphCommand(), a.callCommand(),
-		a.healthCommand(), a.schemaCommand(), a.explainCommand(), a.completionCommand(), a.manCommand(), a.versionCommand(),
+		a.runsListCommand(), a.runsShowCommand(), a.runsWatchCommand(), a.runsLogsCommand(), a.runsWhyCommand(),
+		a.runsCancelCommand(), a.runsResumeCommand(), a.runsRetryCommand(), a.runsApproveCommand(), a.runsExportCommand(),
+		a.runsDeleteCommand(), a.breakersListCommand(), a.breakersResetCommand(), a.breakersOpenCommand(), a.healthCommand(),
+		a.doctorCommand(), a.schemaCommand(), a.explainCommand(), a.completionCommand(), a.manCommand(), a.versionCommand(),
 	}
 	for _, c := range commands {
 		c.HideHelp = true
@@ -108,7 +114,7 @@ func (a *app) commands() []*cli.Command {
 func globalFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, EnvVars: []string{"HOST_OUTPUT"}, Usage: "`FORM` text, json, jsonl or quiet", DefaultText: "text"},
-		&cli.StringFlag{Name: "state", EnvVars: []string{"HOST_STATE"}, Usage: "`DIR` where to keep what outlives the process: compiled plugins", DefaultText: "the user's cache directory"},
+		&cli.StringFlag{Name: "state", EnvVars: []string{"HOST_STATE"}, Usage: "`DIR` the folder of recorded runs, and of compiled plugins", DefaultText: "$XDG_STATE_HOME/host, else ~/.local/state/host"},
 		&cli.BoolFlag{Name: "no-color", EnvVars: []string{"HOST_NO_COLOR"}, Usage: "plain lines, no colours"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, EnvVars: []string{"HOST_VERBOSE"}, Usage: "say more: logs of plugins, starts of nodes"},
 	}
@@ -143,33 +149,6 @@ func (a *app) action(least, most int, takes []string, do func() error) cli.Actio
 	}
 }
 
-// open makes the Host that a command works with.
-func (a *app) open() (*host.Host, error) {
-	if dir := a.c.String("state"); dir != "" {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, usage("--state %s cannot be used: %v", clean(dir), err).with("name a folder that can be made and written")
-		}
-	}
-	h, err := host.Open(a.ctx, host.Config{CacheDir: a.cacheDir(), AllowAnyHost: a.c.Bool(anyHost)})
-	if err != nil {
-		return nil, refused(err)
-	}
-	return h, nil
-}
-
-// cacheDir is where compiled plugins are kept; "-", nowhere, when the user has no
-// cache directory.
-func (a *app) cacheDir() string {
-	if dir := a.c.String("state"); dir != "" {
-		return filepath.Join(dir, "cache")
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "-"
-	}
-	return filepath.Join(dir, "host")
-}
-
 const anyHost = "allow-any-host"
 
 // anyHostFlag is for commands that load a workflow file: what the file asks for
@@ -177,11 +156,6 @@ const anyHost = "allow-any-host"
 // so no variable sets it.
 func anyHostFlag() cli.Flag {
 	return &cli.BoolFlag{Name: anyHost, Usage: "let plugins whose http permission is \"*\" call any host"}
-}
-
-// close ends a Host; what it was doing for us is over already.
-func (a *app) close(h *host.Host) {
-	_ = h.Close(context.WithoutCancel(a.ctx))
 }
 
 // verbose says whether -v was given.

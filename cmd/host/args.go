@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -11,16 +12,17 @@ import (
 // where mistakes can also be named.
 type line struct {
 	command string
+	group   string   // the first word of a command of two, while the second is missing
 	args    []string // for the library: flags, "--", arguments
 	given   map[string]bool
 	help    bool
 }
 
 // absent are commands that people may look for, and that this version does not have.
-var absent = []string{"serve", "runs", "worker", "test", "plugins", "breakers", "doctor"}
+var absent = []string{"serve", "worker", "test", "plugins"}
 
 // absentFlags are such flags.
-var absentFlags = map[string]bool{"durable": true, "engine": true, "server": true, "detach": true}
+var absentFlags = map[string]bool{"engine": true, "server": true, "detach": true}
 
 // arrange reads the arguments behind the program's name.
 func arrange(args []string, commands []*cli.Command, global []cli.Flag) (*line, error) {
@@ -43,11 +45,16 @@ func arrange(args []string, commands []*cli.Command, global []cli.Flag) (*line, 
 				l.help = true
 				continue
 			}
-			c := findCommand(commands, a)
-			if c == nil {
-				return nil, unknownCommand(a, commands)
+			name := strings.TrimSpace(l.group + " " + a)
+			c := findCommand(commands, name)
+			if c == nil && l.group == "" && isGroup(commands, name) {
+				l.group = name
+				continue
 			}
-			l.command = a
+			if c == nil {
+				return nil, unknownCommand(name, commands)
+			}
+			l.command, l.group = name, ""
 			for name, f := range flagsByName(c.Flags) {
 				known[name] = f
 			}
@@ -58,13 +65,13 @@ func arrange(args []string, commands []*cli.Command, global []cli.Flag) (*line, 
 			l.help = true
 			continue
 		}
-		if name == "version" && l.command == "" {
+		if name == "version" && l.command == "" && l.group == "" {
 			l.command = "version"
 			continue
 		}
 		f := known[name]
 		if f == nil {
-			return nil, unknownFlag(l.command, a, name, known)
+			return nil, unknownFlag(strings.TrimSpace(l.command+l.group), a, name, known)
 		}
 		for _, n := range f.Names() {
 			l.given[n] = true
@@ -79,7 +86,7 @@ func arrange(args []string, commands []*cli.Command, global []cli.Flag) (*line, 
 		}
 		if !glued {
 			if i+1 == len(args) {
-				return nil, usage("flag %s needs a value", a).with(helpHint(l.command))
+				return nil, usage("flag %s needs a value", a).with(helpHint(l.command + l.group))
 			}
 			i++
 			value = args[i]
@@ -109,6 +116,20 @@ func findCommand(commands []*cli.Command, name string) *cli.Command {
 	return nil
 }
 
+// isGroup reports whether there are commands of two words that begin with name.
+func isGroup(commands []*cli.Command, name string) bool { return len(groupOf(commands, name)) > 0 }
+
+// groupOf are the commands of two words whose first is name.
+func groupOf(commands []*cli.Command, name string) []*cli.Command {
+	var of []*cli.Command
+	for _, c := range commands {
+		if strings.HasPrefix(c.Name, name+" ") {
+			of = append(of, c)
+		}
+	}
+	return of
+}
+
 func unknownCommand(name string, commands []*cli.Command) error {
 	for _, l := range absent {
 		if l == name {
@@ -120,6 +141,13 @@ func unknownCommand(name string, commands []*cli.Command) error {
 		names = append(names, c.Name)
 	}
 	f := usage("unknown command %q", clean(name)).with(`"host help" lists the commands`)
+	if group, _, ok := strings.Cut(name, " "); ok {
+		f.hint = helpHint(group)
+	} else {
+		for _, g := range groups {
+			names = append(names, g.name)
+		}
+	}
 	if c := closest(name, names); c != "" {
 		f.hint = "did you mean \"host " + c + "\"? " + f.hint
 	} else if strings.HasSuffix(name, ".toml") {
@@ -144,6 +172,7 @@ func unknownFlag(command, typed, name string, known map[string]cli.Flag) error {
 			names = append(names, n)
 		}
 	}
+	slices.Sort(names)
 	if c := closest(name, names); c != "" {
 		f.hint = "did you mean --" + c + "? " + f.hint
 	}

@@ -28,13 +28,16 @@ type board struct {
 
 type rowKey struct {
 	level int
+	flow  string
 	path  string
 }
 
 // row is one node; the items of a for_each share one.
 type row struct {
 	level   int
+	flow    string // the workflow that the node belongs to
 	path    string
+	again   bool // another workflow has a row of the same level and path
 	status  event.Status
 	began   time.Time
 	took    time.Duration
@@ -56,19 +59,25 @@ type itemCounts struct {
 	failed  int
 }
 
+// newBoard makes a board with the nodes of a plan; without one they are learned
+// from events.
 func newBoard(p *workflow.Plan) *board {
-	b := &board{workflow: p.Name, status: event.Running, byKey: map[rowKey]*row{}, levels: map[int]string{0: p.Name}}
+	b := &board{status: event.Running, byKey: map[rowKey]*row{}, levels: map[int]string{}}
+	if p == nil {
+		return b
+	}
+	b.workflow, b.levels[0] = p.Name, p.Name
 	for i := range p.Nodes {
-		b.row(0, p.Nodes[i].ID)
+		b.row(rowKey{0, p.Name, p.Nodes[i].ID})
 	}
 	return b
 }
 
-func (b *board) row(level int, path string) *row {
-	k := rowKey{level, path}
+func (b *board) row(k rowKey) *row {
 	r := b.byKey[k]
 	if r == nil {
-		r = &row{level: level, path: path, status: event.Pending}
+		r = &row{level: k.level, flow: k.flow, path: k.path, status: event.Pending}
+		r.again = slices.ContainsFunc(b.rows, func(o *row) bool { return o.level == k.level && o.path == k.path })
 		b.byKey[k] = r
 		b.rows = slices.Insert(b.rows, b.placeFor(k), r)
 	}
@@ -117,6 +126,12 @@ func (b *board) take(e *event.Event) {
 	case event.RunStarted:
 		b.run, b.began = e.Run, e.Time
 		return
+	case runResumed:
+		b.run, b.status = e.Run, event.Running
+		if b.began.IsZero() {
+			b.began = e.Time
+		}
+		return
 	case event.RunFinished:
 		b.status, b.took = e.Status, millis(e.DurationMS)
 		return
@@ -125,7 +140,8 @@ func (b *board) take(e *event.Event) {
 		return
 	case event.FallbackUsed:
 		if e.AnsweredBy == "" {
-			if e.Node == "" {
+			// A level within a level has its number; its rows name it.
+			if e.Node == "" && b.levels[e.Level] == "" {
 				b.levels[e.Level] = e.Workflow
 			}
 			return
@@ -137,10 +153,17 @@ func (b *board) take(e *event.Event) {
 		}
 	}
 	if e.Node == "" {
+		if e.Type == event.NodeWaiting { // the whole run
+			b.status = event.Waiting
+		}
 		return
 	}
 	path := withoutItems(e.Node)
-	r := b.row(e.Level, path)
+	flow := e.Workflow
+	if flow == "" {
+		flow = b.levels[e.Level]
+	}
+	r := b.row(rowKey{e.Level, flow, path})
 	if path != e.Node {
 		r.item(e)
 		return

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"wasmhost/host/workflow"
 )
 
 func (a *app) completionCommand() *cli.Command {
@@ -27,11 +29,13 @@ fish:  host completion fish > ~/.config/fish/completions/host.fish`,
 	}
 }
 
-// completable is what a shell has to know of a command.
+// completable is what a shell has to know of a command, or of a word with
+// commands below it.
 type completable struct {
 	name, usage string
 	flags       []completableFlag
 	words       []string // of its first argument; nil: files
+	below       []completable
 }
 
 type completableFlag struct {
@@ -44,39 +48,60 @@ type completableFlag struct {
 func completables(commands []*cli.Command) []completable {
 	var out []completable
 	for _, c := range commands {
-		p := completable{name: c.Name, usage: c.Usage}
-		switch c.Name {
-		case "explain":
-			p.words = allCodes()
-		case "completion":
-			p.words = []string{"bash", "zsh", "fish"}
-		case "schema", "man", "version":
-			p.words = []string{}
+		if first, second, ok := strings.Cut(c.Name, " "); ok {
+			if n := len(out) - 1; n < 0 || out[n].name != first {
+				out = append(out, completable{name: first, usage: findGroup(first).usage})
+			}
+			p := completableOf(c)
+			p.name = second
+			top := &out[len(out)-1]
+			top.below = append(top.below, p)
+			continue
 		}
-		for _, f := range c.Flags {
-			d, ok := f.(cli.DocGenerationFlag)
-			if !ok {
-				continue
-			}
-			cf := completableFlag{usage: describeFlag(d.GetUsage()), value: d.TakesValue()}
-			for _, n := range f.Names() {
-				dash := "--"
-				if len(n) == 1 {
-					dash = "-"
-				}
-				cf.names = append(cf.names, dash+n)
-			}
-			if f.Names()[0] == "output" {
-				cf.values = forms
-				if c.Name == "graph" {
-					cf.values = []string{"ascii", "svg", "mermaid", "dot", "json"}
-				}
-			}
-			p.flags = append(p.flags, cf)
-		}
-		out = append(out, p)
+		out = append(out, completableOf(c))
 	}
 	return out
+}
+
+func completableOf(c *cli.Command) completable {
+	p := completable{name: c.Name, usage: c.Usage}
+	switch c.Name {
+	case "explain":
+		p.words = allCodes()
+	case "completion":
+		p.words = []string{"bash", "zsh", "fish"}
+	default:
+		if !strings.Contains(c.ArgsUsage, "FILE") && !strings.Contains(c.ArgsUsage, "DIR") && !strings.Contains(c.ArgsUsage, "SOURCE") {
+			p.words = []string{}
+		}
+	}
+	for _, f := range c.Flags {
+		d, ok := f.(cli.DocGenerationFlag)
+		if !ok {
+			continue
+		}
+		cf := completableFlag{usage: describeFlag(d.GetUsage()), value: d.TakesValue()}
+		for _, n := range f.Names() {
+			dash := "--"
+			if len(n) == 1 {
+				dash = "-"
+			}
+			cf.names = append(cf.names, dash+n)
+		}
+		switch f.Names()[0] {
+		case "output":
+			cf.values = forms
+			if c.Name == "graph" {
+				cf.values = workflow.GraphFormats
+			}
+		case "durable":
+			cf.values = durabilities
+		case "status":
+			cf.values = statuses
+		}
+		p.flags = append(p.flags, cf)
+	}
+	return p
 }
 
 func (c *completable) flagNames() []string {
@@ -87,24 +112,53 @@ func (c *completable) flagNames() []string {
 	return names
 }
 
+func names(all []completable) []string {
+	var out []string
+	for _, c := range all {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+// flat are all commands, those of two words with both.
+func flat(all []completable) []completable {
+	var out []completable
+	for _, c := range all {
+		if c.below == nil {
+			out = append(out, c)
+		}
+		for _, b := range c.below {
+			b.name = c.name + " " + b.name
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
 func bashCompletion(w io.Writer, commands []completable) {
-	var names []string
+	all := flat(commands)
+	var known []string
 	for _, c := range commands {
-		names = append(names, c.name)
+		known = append(known, fmt.Sprintf("%q", c.name))
+	}
+	for _, c := range all {
+		if strings.Contains(c.name, " ") {
+			known = append(known, fmt.Sprintf("%q", c.name))
+		}
 	}
 	fmt.Fprintf(w, `# Completion of host for bash. source <(host completion bash)
 _host() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= word i
 	for ((i = 1; i < COMP_CWORD; i++)); do
-		word=${COMP_WORDS[i]}
+		word="${command:+$command }${COMP_WORDS[i]}"
 		case $word in
-		%s) command=$word; break ;;
+		%s) command=$word ;;
 		esac
 	done
 	COMPREPLY=()
 	case "$command $prev" in
-`, strings.Join(names, "|"))
-	for _, c := range commands {
+`, strings.Join(known, "|"))
+	for _, c := range all {
 		for _, f := range c.flags {
 			if f.values == nil {
 				continue
@@ -117,9 +171,14 @@ _host() {
 	fmt.Fprintf(w, `	esac
 	case $command in
 	'') COMPREPLY=($(compgen -W %q -- "$cur")); return ;;
-`, strings.Join(append(names, "help", "--help"), " "))
+`, strings.Join(append(names(commands), "help", "--help"), " "))
 	for _, c := range commands {
-		fmt.Fprintf(w, "	%s)\n		case $cur in -*) COMPREPLY=($(compgen -W %q -- \"$cur\")); return ;; esac\n", c.name, strings.Join(c.flagNames(), " "))
+		if c.below != nil {
+			fmt.Fprintf(w, "	%s) COMPREPLY=($(compgen -W %q -- \"$cur\")); return ;;\n", c.name, strings.Join(append(names(c.below), "--help"), " "))
+		}
+	}
+	for _, c := range all {
+		fmt.Fprintf(w, "	%q)\n		case $cur in -*) COMPREPLY=($(compgen -W %q -- \"$cur\")); return ;; esac\n", c.name, strings.Join(c.flagNames(), " "))
 		if c.words != nil {
 			fmt.Fprintf(w, "		COMPREPLY=($(compgen -W %q -- \"$cur\")); return\n", strings.Join(c.words, " "))
 		}
@@ -135,13 +194,26 @@ complete -o filenames -F _host host
 func zshCompletion(w io.Writer, commands []completable) {
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 	plain := strings.NewReplacer("[", "(", "]", ")", ":", " -", "\n", " ")
-	fmt.Fprint(w, "#compdef host\n# Completion of host for zsh.\n_host() {\n\tlocal -a commands\n\tcommands=(\n")
-	for _, c := range commands {
-		fmt.Fprintf(w, "\t\t%s\n", quote(c.name+":"+plain.Replace(c.usage)))
+	describe := func(indent string, of []completable) {
+		fmt.Fprintf(w, "%scommands=(\n", indent)
+		for _, c := range of {
+			fmt.Fprintf(w, "%s\t%s\n", indent, quote(c.name+":"+plain.Replace(c.usage)))
+		}
+		fmt.Fprintf(w, "%s)\n%sif (( CURRENT == 2 )); then\n%s\t_describe command commands\n%s\treturn\n%sfi\n", indent, indent, indent, indent, indent)
 	}
-	fmt.Fprint(w, "\t)\n\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n\t\treturn\n\tfi\n\tlocal command=$words[2]\n\tshift words\n\t(( CURRENT-- ))\n\tcase $command in\n")
+	fmt.Fprint(w, "#compdef host\n# Completion of host for zsh.\n_host() {\n\tlocal -a commands\n")
+	describe("\t", commands)
+	fmt.Fprint(w, "\tlocal command=$words[2]\n\tshift words\n\t(( CURRENT-- ))\n\tcase $command in\n")
 	for _, c := range commands {
-		fmt.Fprintf(w, "\t%s)\n\t\t_arguments -s", c.name)
+		if c.below != nil {
+			fmt.Fprintf(w, "\t%s)\n", c.name)
+			describe("\t\t", c.below)
+			fmt.Fprint(w, "\t\tcommand=\"$command $words[2]\"\n\t\tshift words\n\t\t(( CURRENT-- ))\n\t\t;;\n")
+		}
+	}
+	fmt.Fprint(w, "\tesac\n\tcase $command in\n")
+	for _, c := range flat(commands) {
+		fmt.Fprintf(w, "\t%s)\n\t\t_arguments -s", quote(c.name))
 		for _, f := range c.flags {
 			for _, n := range f.names {
 				spec := n
@@ -176,15 +248,7 @@ func fishCompletion(w io.Writer, commands []completable) {
 	quote := func(s string) string {
 		return "'" + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), "'", `\'`) + "'"
 	}
-	var names []string
-	for _, c := range commands {
-		names = append(names, c.name)
-	}
-	none := "not __fish_seen_subcommand_from " + strings.Join(names, " ")
-	fmt.Fprint(w, "# Completion of host for fish.\n")
-	for _, c := range commands {
-		fmt.Fprintf(w, "complete -c host -f -n %s -a %s -d %s\n", quote(none), c.name, quote(c.usage))
-		in := quote("__fish_seen_subcommand_from " + c.name)
+	one := func(c *completable, in string) {
 		for _, f := range c.flags {
 			line := "complete -c host -n " + in
 			for _, n := range f.names {
@@ -204,6 +268,22 @@ func fishCompletion(w io.Writer, commands []completable) {
 		}
 		if c.words != nil {
 			fmt.Fprintf(w, "complete -c host -f -n %s -a %s\n", in, quote(strings.Join(c.words, " ")))
+		}
+	}
+	none := "not __fish_seen_subcommand_from " + strings.Join(names(commands), " ")
+	fmt.Fprint(w, "# Completion of host for fish.\n")
+	for i := range commands {
+		c := &commands[i]
+		fmt.Fprintf(w, "complete -c host -f -n %s -a %s -d %s\n", quote(none), c.name, quote(c.usage))
+		seen := "__fish_seen_subcommand_from " + c.name
+		if c.below == nil {
+			one(c, quote(seen))
+		}
+		for j := range c.below {
+			b := &c.below[j]
+			fmt.Fprintf(w, "complete -c host -f -n %s -a %s -d %s\n",
+				quote(seen+"; and not __fish_seen_subcommand_from "+strings.Join(names(c.below), " ")), b.name, quote(b.usage))
+			one(b, quote(seen+"; and __fish_seen_subcommand_from "+b.name))
 		}
 	}
 }

@@ -14,6 +14,7 @@ fallback workflows are shown.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "expand", EnvVars: []string{"HOST_EXPAND"}, Usage: "draw sub-workflows too"},
 			&cli.IntFlag{Name: "width", EnvVars: []string{"HOST_WIDTH"}, Usage: "`COLUMNS` how wide ascii may be", DefaultText: "the terminal's, or 80"},
+			anyHostFlag(),
 		},
 		Action: a.action(1, 1, workflow.GraphFormats, func() error {
 			width := a.c.Int("width")

@@ -7,20 +7,35 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"wasmhost/host"
 	"wasmhost/host/event"
 )
 
 func (a *app) healthCommand() *cli.Command {
 	return &cli.Command{
 		Name: "health", ArgsUsage: "FILE", Usage: "run the health checks of a workflow",
-		Description: `Exit codes: 0 every critical check is healthy, 6 one is not, 2 a setting or secret is missing, 3 invalid file.`,
-		Flags:       []cli.Flag{anyHostFlag()},
-		Action:      a.action(1, 1, forms, a.health),
+		Description: `With --history the last reports are shown, of whoever made them, and no check is run.
+
+Exit codes: 0 every critical check is healthy, 6 one is not, 2 a setting or secret is missing, 3 invalid file.`,
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "history", EnvVars: []string{"HOST_HISTORY"}, Usage: "`N` show the last N reports instead"},
+			anyHostFlag(),
+		},
+		Action: a.action(1, 1, forms, func() error {
+			if a.c.IsSet("history") {
+				return a.healthHistory(a.c.Int("history"))
+			}
+			return a.health()
+		}),
 	}
 }
 
 func (a *app) health() error {
-	h, err := a.open()
+	h, err := a.openState(host.DurableNormal)
+	if isJournal(err) {
+		a.say("warning: the report is not kept: %v", err)
+		h, err = a.openAs(host.Config{})
+	}
 	if err != nil {
 		return err
 	}
@@ -50,6 +65,58 @@ func (a *app) health() error {
 			hint: `a run would be refused; mend what the check asks, or set critical = false on it`}
 	}
 	return nil
+}
+
+// healthHistory shows the last reports of a workflow, oldest first.
+func (a *app) healthHistory(n int) error {
+	if n < 1 {
+		return usage("--history %d: show at least one report", n)
+	}
+	return a.withState(func(h *host.Host) error {
+		w, err := a.load(h, a.c.Args().First())
+		if err != nil {
+			return err
+		}
+		reports, err := h.HealthHistory(a.ctx, w.Name(), n)
+		if err != nil {
+			return a.runFailed(err)
+		}
+		switch a.format {
+		case "json":
+			return writeJSON(a.out, append([]*event.Report{}, reports...), true)
+		case "jsonl":
+			for _, r := range reports {
+				if err := writeJSON(a.out, r, false); err != nil {
+					return err
+				}
+			}
+			return nil
+		case "quiet":
+			return nil
+		}
+		p := &page{w: a.out}
+		for _, r := range reports {
+			p.line("%s  %s", stamp(r.Timestamp), reportLine(r))
+		}
+		if len(reports) == 0 {
+			a.say("no reports of %s are kept yet", clean(w.Name()))
+		}
+		return p.err
+	})
+}
+
+// reportLine is a report in a line: "unhealthy  model: connection refused".
+func reportLine(r *event.Report) string {
+	line := "healthy"
+	if !r.OverallHealthy {
+		line = "unhealthy"
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Checks)) {
+		if c := r.Checks[name]; !c.Healthy {
+			line += "  " + clean(name) + ": " + failureText(c.Error)
+		}
+	}
+	return line
 }
 
 func (a *app) writeReport(r *event.Report) error {

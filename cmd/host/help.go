@@ -8,6 +8,24 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// group is a word with commands below it: "host runs list".
+type group struct{ name, usage, about string }
+
+var groups = []group{
+	{"runs", "list, look at and go on with recorded runs", `A run is recorded in the state folder while it goes on, and kept when it has ended. An ID may be
+shortened to its first characters, six at least, while they name one run only.`},
+	{"breakers", "list circuit breakers, and reset or open one", `With a journal breakers are shared by all runs of a workflow, in every process.`},
+}
+
+func findGroup(name string) group {
+	for _, g := range groups {
+		if g.name == name {
+			return g
+		}
+	}
+	return group{name: name}
+}
+
 // writeHelp lists the commands.
 func writeHelp(w io.Writer, commands []*cli.Command) {
 	fmt.Fprint(w, `host runs workflows of sandboxed WebAssembly plugins.
@@ -16,8 +34,17 @@ Usage: host COMMAND [FLAGS] [ARGUMENTS]
 
 Commands:
 `)
+	listed := ""
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-11s %s\n", c.Name, c.Usage)
+		name, usage := c.Name, c.Usage
+		if first, _, ok := strings.Cut(name, " "); ok {
+			if first == listed {
+				continue
+			}
+			listed = first
+			name, usage = first, findGroup(first).usage
+		}
+		fmt.Fprintf(w, "  %-11s %s\n", name, usage)
 	}
 	fmt.Fprint(w, "\nFlags of every command, before or after its arguments:\n")
 	writeFlags(w, globalFlags())
@@ -29,14 +56,65 @@ First steps:
 `)
 }
 
+// writeGroupHelp shows the commands below a word, and which takes which flag.
+func writeGroupHelp(w io.Writer, name string, commands []*cli.Command) {
+	g := findGroup(name)
+	fmt.Fprintf(w, "%s\n\nUsage: host %s COMMAND [FLAGS] [ARGUMENTS]\n\n%s\n\nCommands:\n", sentence(g.usage), name, g.about)
+	most := 0
+	for _, c := range commands {
+		most = max(most, len(secondWord(c))+1+len(c.ArgsUsage))
+	}
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-*s  %s\n", most, strings.TrimSpace(secondWord(c)+" "+c.ArgsUsage), c.Usage)
+	}
+	if rows := groupFlags(commands); len(rows) > 0 {
+		fmt.Fprint(w, "\nFlags:\n")
+		writeRows(w, rows)
+	}
+	fmt.Fprint(w, "\nFlags of every command:\n")
+	writeFlags(w, globalFlags())
+	fmt.Fprintf(w, "\nhost %s COMMAND --help says more about one of them.\n", name)
+}
+
+// secondWord is "list" of "runs list".
+func secondWord(c *cli.Command) string {
+	_, second, _ := strings.Cut(c.Name, " ")
+	return second
+}
+
+// groupFlags are the flags of several commands with those that take them.
+func groupFlags(commands []*cli.Command) [][2]string {
+	var rows [][2]string
+	var takers []string
+	for _, c := range commands {
+	flags:
+		for _, f := range ownFlags(c) {
+			row := [2]string{flagForm(f), flagUsage(f)}
+			for i := range rows {
+				if rows[i] == row {
+					takers[i] += ", " + secondWord(c)
+					continue flags
+				}
+			}
+			rows, takers = append(rows, row), append(takers, secondWord(c))
+		}
+	}
+	for i := range rows {
+		rows[i][1] = takers[i] + ": " + rows[i][1]
+	}
+	return rows
+}
+
+// ownFlags are a command's flags without those of every command.
+func ownFlags(c *cli.Command) []cli.Flag { return c.Flags[:len(c.Flags)-len(globalFlags())] }
+
 // writeCommandHelp shows how one command is used.
 func writeCommandHelp(w io.Writer, c *cli.Command) {
-	fmt.Fprintf(w, "%s\n\nUsage: host %s [FLAGS] %s\n", sentence(c.Usage), c.Name, c.ArgsUsage)
+	fmt.Fprintf(w, "%s\n\nUsage: %s\n", sentence(c.Usage), strings.TrimSpace("host "+c.Name+" [FLAGS] "+c.ArgsUsage))
 	if c.Description != "" {
 		fmt.Fprintf(w, "\n%s\n", c.Description)
 	}
-	own := c.Flags[:len(c.Flags)-len(globalFlags())]
-	if len(own) > 0 {
+	if own := ownFlags(c); len(own) > 0 {
 		fmt.Fprint(w, "\nFlags:\n")
 		writeFlags(w, own)
 	}
@@ -52,12 +130,20 @@ func sentence(s string) string {
 }
 
 func writeFlags(w io.Writer, flags []cli.Flag) {
-	most := 0
+	var rows [][2]string
 	for _, f := range flags {
-		most = max(most, len(flagForm(f)))
+		rows = append(rows, [2]string{flagForm(f), flagUsage(f)})
 	}
-	for _, f := range flags {
-		fmt.Fprintf(w, "  %-*s  %s\n", most, flagForm(f), flagUsage(f))
+	writeRows(w, rows)
+}
+
+func writeRows(w io.Writer, rows [][2]string) {
+	most := 0
+	for _, r := range rows {
+		most = max(most, len(r[0]))
+	}
+	for _, r := range rows {
+		fmt.Fprintf(w, "  %-*s  %s\n", most, r[0], r[1])
 	}
 }
 

@@ -25,30 +25,35 @@ func (a *app) input() (event.Value, bool, error) {
 	if !a.c.IsSet("input") || !a.given["input"] && a.c.String("input") == "" {
 		return event.Null, false, nil
 	}
-	given := a.c.String("input")
-	text, what := []byte(given), "--input"
+	v, err := a.readValue("input", a.c.String("input"))
+	return v, err == nil, err
+}
+
+// readValue reads the value of a flag: JSON, @FILE, - for stdin, or a text.
+func (a *app) readValue(flag, given string) (event.Value, error) {
+	text, what := []byte(given), "--"+flag
 	var err error
 	switch {
 	case given == "-":
 		what = "stdin"
 		text, err = a.readAll()
 	case given == "@":
-		return event.Null, false, usage("--input @: the name of a file is missing").with("for instance --input @text.txt; a text that begins with @ is written as JSON, in quotes")
+		return event.Null, usage("--%s @: the name of a file is missing", flag).with("for instance --" + flag + " @text.txt; a text that begins with @ is written as JSON, in quotes")
 	case strings.HasPrefix(given, "@"):
 		what = given[1:]
 		text, err = os.ReadFile(what)
 	}
 	if exit := interrupted(a.ctx); exit != 0 {
-		return event.Null, false, &failure{exit: exit, message: "interrupted while reading the input"}
+		return event.Null, &failure{exit: exit, message: "interrupted while reading the " + flag}
 	}
 	if err != nil {
-		return event.Null, false, usage("the input cannot be read: %v", err)
+		return event.Null, usage("the %s cannot be read: %v", flag, err)
 	}
 	v, err := event.FromOutput(text)
 	if err != nil {
-		return event.Null, false, usage("the input (%s) is %v", what, err).with("inputs are JSON or text; encode binary data, for instance as base64 in a JSON string")
+		return event.Null, usage("the %s (%s) is %v", flag, clean(what), err).with("it is JSON or text; encode binary data, for instance as base64 in a JSON string")
 	}
-	return v, true, nil
+	return v, nil
 }
 
 // readAll reads stdin, until ctrl-C.

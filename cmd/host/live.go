@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"wasmhost/host/event"
-	"wasmhost/host/workflow"
 )
 
 // live draws a board on a terminal and redraws it in place, at most ten times a
@@ -34,8 +33,8 @@ type live struct {
 
 const redraw = 100 * time.Millisecond
 
-func newLive(p *workflow.Plan, w io.Writer, verbose bool) *live {
-	l := &live{w: w, size: func() (int, int) { return size(w) }, now: time.Now, verbose: verbose, board: newBoard(p),
+func newLive(b *board, w io.Writer, verbose bool) *live {
+	l := &live{w: w, size: func() (int, int) { return size(w) }, now: time.Now, verbose: verbose, board: b,
 		signs: fancySigns, spinner: fancySpinner, stop: make(chan struct{}), ended: make(chan struct{})}
 	if !utf8Terminal() {
 		l.signs, l.spinner = plainSigns, plainSpinner
@@ -65,7 +64,7 @@ func (l *live) Emit(e *event.Event) {
 	defer l.mu.Unlock()
 	l.board.take(e)
 	switch e.Type {
-	case event.BreakerChanged, event.Log:
+	case event.BreakerChanged, event.Log, runResumed:
 		if text := sayEvent(e, l.verbose); text != "" {
 			l.above = append(l.above, text)
 		}
@@ -223,7 +222,7 @@ func (l *live) choose(most int) (shown []*row, hidden string) {
 		counts[r.status]--
 	}
 	var parts []string
-	for _, s := range []event.Status{event.Running, event.Failed, event.Degraded, event.Succeeded, event.Skipped, event.Cancelled, event.Pending} {
+	for _, s := range []event.Status{event.Running, event.Waiting, event.Failed, event.Degraded, event.Succeeded, event.Skipped, event.Cancelled, event.Pending} {
 		if counts[s] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
 		}
@@ -231,7 +230,14 @@ func (l *live) choose(most int) (shown []*row, hidden string) {
 	return shown, "and " + strings.Join(parts, ", ")
 }
 
-func (l *live) label(r *row) string { return clean(r.path) }
+// label is the node's path; rows of a level within a level or within a node say
+// whose they are, where the same path is there already.
+func (l *live) label(r *row) string {
+	if r.again {
+		return clean(r.path) + " (" + clean(r.flow) + ")"
+	}
+	return clean(r.path)
+}
 
 func (l *live) heading(now time.Time) screenLine {
 	b := l.board
@@ -243,7 +249,11 @@ func (l *live) heading(now time.Time) screenLine {
 	}
 	s := screenLine{tone: "36", sign: l.spinner[l.turn%len(l.spinner)], text: " " + clean(b.workflow)}
 	took := b.took
-	if b.status == event.Running {
+	if b.status == event.Running || b.status == event.Waiting {
+		if b.status == event.Waiting {
+			s.tone, s.sign = l.sign(b.status)
+			s.text += " waiting"
+		}
 		if !b.began.IsZero() {
 			took = now.Sub(b.began)
 		}

@@ -88,7 +88,7 @@ func TestLiveBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &screen{t: t}
 		fmt.Fprint(s, "above\n")
-		l := newLive(planOf("fetch", "each", "report", "mend"), s, false)
+		l := newLive(newBoard(planOf("fetch", "each", "report", "mend")), s, false)
 		l.size = func() (int, int) { return 80, 24 }
 		emit := emitter(l)
 		emit(event.Event{Type: event.RunStarted, Workflow: "demo"})
@@ -154,7 +154,7 @@ func TestLiveBlockOfALongGraph(t *testing.T) {
 			ids[i] = fmt.Sprintf("n%d", i)
 		}
 		s := &screen{t: t}
-		l := newLive(planOf(ids...), s, false)
+		l := newLive(newBoard(planOf(ids...)), s, false)
 		l.size = func() (int, int) { return 40, 12 }
 		emit := emitter(l)
 		emit(event.Event{Type: event.RunStarted})

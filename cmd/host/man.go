@@ -33,8 +33,7 @@ func writeMan(w io.Writer, commands []*cli.Command) {
 		if c.Description != "" {
 			fmt.Fprintf(w, ".PP\n.nf\n%s\n.fi\n", roff(c.Description))
 		}
-		own := c.Flags[:len(c.Flags)-len(globalFlags())]
-		manFlags(w, own)
+		manFlags(w, ownFlags(c))
 	}
 	fmt.Fprint(w, ".SH FLAGS OF EVERY COMMAND\n")
 	manFlags(w, globalFlags())

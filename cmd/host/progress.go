@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"wasmhost/host/event"
-	"wasmhost/host/workflow"
 )
 
 // progress shows a run while it goes on: as a block that is redrawn on a
@@ -20,7 +20,7 @@ type progress interface {
 	Close()
 }
 
-func (a *app) newProgress(p *workflow.Plan) progress {
+func (a *app) newProgress(b *board) progress {
 	switch a.format {
 	case "quiet":
 		return silent{}
@@ -28,10 +28,13 @@ func (a *app) newProgress(p *workflow.Plan) progress {
 		return eventLines{a.out}
 	}
 	if a.colourful(a.err) {
-		return newLive(p, a.err, a.verbose())
+		return newLive(b, a.err, a.verbose())
 	}
 	return &plain{w: a.err, verbose: a.verbose()}
 }
+
+// runResumed tells that a run goes on, and from where.
+const runResumed event.Type = "run.resumed"
 
 type silent struct{}
 
@@ -61,11 +64,31 @@ type plain struct {
 	mu      sync.Mutex // notes come from anywhere
 	w       io.Writer
 	verbose bool
+	asked   map[string]string // the fallback that a node asked last, by node
 }
 
 // Emit is called by one goroutine at a time.
 func (p *plain) Emit(e *event.Event) {
-	if text := sayEvent(e, p.verbose); text != "" {
+	text := sayEvent(e, p.verbose)
+	where := fmt.Sprintf("%d %s", e.Level, e.Node)
+	switch e.Type {
+	case event.FallbackUsed:
+		if e.AnsweredBy != "" {
+			if p.asked == nil {
+				p.asked = map[string]string{}
+			}
+			p.asked[where] = answerer(e)
+		}
+	case event.NodeSucceeded:
+		// The event of an answer does not name the plugin; that of the question did.
+		if asked := p.asked[where]; e.AnsweredBy != "" && strings.HasPrefix(asked, e.AnsweredBy+" ") {
+			text += strings.TrimPrefix(asked, e.AnsweredBy)
+		}
+		delete(p.asked, where)
+	case event.NodeFailed:
+		delete(p.asked, where)
+	}
+	if text != "" {
 		p.note(text)
 	}
 }
@@ -87,6 +110,8 @@ func sayEvent(e *event.Event, verbose bool) string {
 	switch e.Type {
 	case event.RunStarted:
 		return fmt.Sprintf("%s: run %s", clean(e.Workflow), e.Run)
+	case runResumed:
+		return fmt.Sprintf("%s: run %s %s", clean(e.Workflow), e.Run, clean(e.Reason))
 	case event.RunFinished:
 		return fmt.Sprintf("%s: %s after %s", clean(e.Workflow), e.Status, span(millis(e.DurationMS)))
 	case event.HealthChecked:
@@ -136,8 +161,7 @@ func failureText(e *event.Error) string {
 	return clean(e.Message) + verdict(e)
 }
 
-// whoAnswered names the answerer when it was not the first. Which plugin that is
-// was told when it was asked.
+// whoAnswered names the answerer when it was not the first.
 func whoAnswered(e *event.Event) string {
 	if e.AnsweredBy == "" || e.AnsweredBy == "primary" {
 		return ""

@@ -14,15 +14,19 @@ import (
 func (a *app) runCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", ArgsUsage: "FILE", Usage: "run a workflow and follow it",
-		Description: `The output of the run goes to stdout, everything else to stderr. A first ctrl-C
-cancels what is in flight and ends cleanly, a second one ends at once.
+		Description: `The output of the run goes to stdout, everything else to stderr. The run is recorded while it goes on:
+a first ctrl-C cancels what is in flight and keeps the run, so that "host runs resume ID" goes on with
+it; a second one ends at once. With --run-id the id is an idempotency key: a run that ended under it
+gives its recorded result again, one that is alive is followed, and one whose process died goes on.
 
 Exit codes: 0 succeeded, 1 failed, 2 usage or input, 3 invalid file, 5 not found, 6 refused by the
-health gate, 7 deadline, 8 refused module, 10 degraded with --strict, 130 interrupted.`,
+health gate, 7 deadline, 8 refused module, 9 journal, 10 degraded with --strict, 11 waiting for a
+person, 12 cancelled, 130 interrupted.`,
 		Flags: append(inputFlags(),
 			&cli.StringSliceFlag{Name: "set", EnvVars: []string{"HOST_SET"}, Usage: "`KEY=VALUE` put a value onto the input, or the workflow's default; KEY may be a dotted path; repeatable"},
 			&cli.StringFlag{Name: "run-id", EnvVars: []string{"HOST_RUN_ID"}, Usage: "`ID` name the run; the id is its idempotency key", DefaultText: "a new one"},
-			&cli.BoolFlag{Name: "strict", EnvVars: []string{"HOST_STRICT"}, Usage: "exit 10 when the run is degraded"},
+			durableFlag(),
+			strictFlag(),
 			&cli.BoolFlag{Name: "watch", EnvVars: []string{"HOST_WATCH"}, Usage: "run again whenever the workflow, a plugin or a schema changes"},
 			anyHostFlag(),
 		),
@@ -38,7 +42,7 @@ health gate, 7 deadline, 8 refused module, 10 degraded with --strict, 130 interr
 // runOnce loads and runs the workflow. loaded, if any, learns what was loaded
 // before the run starts.
 func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
-	h, err := a.open()
+	h, kept, err := a.openForRun()
 	if err != nil {
 		return err
 	}
@@ -54,29 +58,37 @@ func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
 	if options.Input, options.HasInput, err = a.runInput(w); err != nil {
 		return err
 	}
-	p := newFirstRun(a.newProgress(w.Plan()), h.Loading)
+	here := true
+	if options.RunID != "" && kept {
+		here = a.sayKnown(h, options.RunID)
+	}
+	p := newFirstRun(a.newProgress(newBoard(w.Plan())), h.Loading)
 	options.Sink = p
 	r, err := h.Start(ctx, w, options)
 	if err != nil {
 		p.Close()
-		return refused(err)
+		return orNothing(refused(err))
 	}
-	stop := context.AfterFunc(ctx, func() {
-		if interrupted(a.ctx) != 0 {
-			p.note("interrupted: cancelling the calls in flight; once more ends at once")
-		}
-		r.Cancel(context.Cause(ctx))
-	})
-	result, err := r.Wait(context.WithoutCancel(ctx))
-	stop()
-	p.Close()
-	if err != nil {
-		return err
+	return a.follow(ctx, follower{host: h, show: p, kept: kept, here: here}, r)
+}
+
+// sayKnown tells when a run of that id is there already: then its result is
+// given, or it is followed (and false returned), or goes on.
+func (a *app) sayKnown(h *host.Host, id string) (here bool) {
+	info, err := h.RunInfo(a.ctx, id)
+	if err != nil || info.ID != id {
+		return true
 	}
-	if err := a.writeResult(result); err != nil {
-		return err
+	switch {
+	case info.Status.Ended():
+		a.say("%s", saysEnded(info))
+	case info.Alive:
+		a.say("%s", saysAlive(info))
+		return false
+	case isInterrupted(info):
+		a.say("run %s was interrupted: it goes on", id)
 	}
-	return a.ended(ctx, result)
+	return true
 }
 
 func (a *app) runInput(w *host.Workflow) (event.Value, bool, error) {
@@ -110,10 +122,13 @@ func (a *app) writeResult(r *event.Result) error {
 }
 
 // ended says how a run that brought no output ended, and maps it to its exit
-// code.
-func (a *app) ended(ctx context.Context, r *event.Result) error {
-	if exit := interrupted(ctx); exit != 0 && r.Status == event.Cancelled {
-		return &failure{exit: exit, message: fmt.Sprintf("run %s was interrupted", r.RunID), hint: "run it again; this version keeps no journal to resume from"}
+// code. kept says that it is recorded.
+func (a *app) ended(ctx context.Context, r *event.Result, kept bool) error {
+	if exit := interrupted(ctx); exit != 0 && (r.Status == event.Cancelled || !r.Status.Ended()) {
+		if kept {
+			return &failure{exit: exit, message: fmt.Sprintf("run %s was interrupted; the run is kept", r.RunID), hint: a.again("runs", "resume", r.RunID)}
+		}
+		return &failure{exit: exit, message: fmt.Sprintf("run %s was interrupted", r.RunID), hint: "run it again; with --durable none nothing is kept to resume from"}
 	}
 	switch r.Status {
 	case event.Succeeded:
@@ -123,8 +138,6 @@ func (a *app) ended(ctx context.Context, r *event.Result) error {
 			return &failure{exit: exitDegraded, message: fmt.Sprintf("run %s is degraded, and --strict asks for more", r.RunID)}
 		}
 		return nil
-	case event.Waiting:
-		return quietly(exitWaiting)
 	case event.Cancelled:
 		return &failure{exit: exitCancelled, message: fmt.Sprintf("run %s was cancelled", r.RunID)}
 	}

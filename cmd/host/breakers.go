@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"wasmhost/host"
+)
+
+func (a *app) breakersListCommand() *cli.Command {
+	return &cli.Command{
+		Name: "breakers list", Usage: "list the breakers that the journal knows",
+		Action: a.action(0, 0, forms, func() error { return a.withState(a.breakersList) }),
+	}
+}
+
+func (a *app) breakersList(h *host.Host) error {
+	all, err := h.AllBreakers(a.ctx)
+	if err != nil {
+		return a.runFailed(err)
+	}
+	switch a.format {
+	case "json":
+		return writeJSON(a.out, append([]host.BreakerInfo{}, all...), true)
+	case "jsonl":
+		for _, b := range all {
+			if err := writeJSON(a.out, b, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "quiet":
+		return nil
+	}
+	if len(all) == 0 {
+		a.say("no breakers: none has counted a call yet")
+		return nil
+	}
+	rows := [][]string{{"WORKFLOW", "BREAKER", "STATE", "FAILURES", "CHANGED", ""}}
+	for _, b := range all {
+		rows = append(rows, []string{clean(b.Workflow), clean(b.Key), b.State, strconv.Itoa(b.Failures), stamp(b.UpdatedAt), breakerRemark(b)})
+	}
+	return writeTable(a.out, rows, 0)
+}
+
+// breakerRemark is when an open breaker lets a call through, and why it opened.
+func breakerRemark(b host.BreakerInfo) string {
+	text := ""
+	if b.OpenForMS > 0 {
+		text = "probes in " + span(time.Duration(b.OpenForMS)*time.Millisecond)
+	}
+	if b.LastError != nil {
+		if text != "" {
+			text += "; "
+		}
+		text += failureText(b.LastError)
+	}
+	return text
+}
+
+func (a *app) breakersResetCommand() *cli.Command {
+	return a.breakerCommand("reset", "close a breaker, so that calls go through again", (*host.Host).ResetBreaker)
+}
+
+func (a *app) breakersOpenCommand() *cli.Command {
+	return a.breakerCommand("open", "open a breaker, so that calls are refused", (*host.Host).OpenBreaker)
+}
+
+func (a *app) breakerCommand(name, usage string, do moveBreaker) *cli.Command {
+	return &cli.Command{
+		Name: "breakers " + name, ArgsUsage: "KEY", Usage: usage,
+		Description: `KEY is the breaker's name, or WORKFLOW.NAME where several workflows have one of that name. Every process
+that shares the state folder takes it over.`,
+		Action: a.action(1, 1, forms, func() error {
+			return a.withState(func(h *host.Host) error { return a.moveBreaker(h, do) })
+		}),
+	}
+}
+
+type moveBreaker func(*host.Host, context.Context, string) (*host.BreakerInfo, error)
+
+func (a *app) moveBreaker(h *host.Host, do moveBreaker) error {
+	b, err := do(h, a.ctx, a.c.Args().First())
+	if err != nil {
+		err = a.runFailed(err)
+		var f *failure
+		if errors.As(err, &f) && f.exit == exitNotFound {
+			f.hint = a.again("breakers", "list") + " shows the breakers that there are"
+		}
+		return err
+	}
+	switch a.format {
+	case "json", "jsonl":
+		return writeJSON(a.out, b, a.format == "json")
+	case "text":
+		a.say("breaker %s of %s is %s", clean(b.Key), clean(b.Workflow), b.State)
+	}
+	return nil
+}

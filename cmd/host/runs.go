@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"wasmhost/host"
+	"wasmhost/host/event"
+)
+
+// runsCommand is a command about one recorded run, whose ID is its first
+// argument.
+func (a *app) runsCommand(name, usage, about string, flags []cli.Flag, do func(*host.Host, *host.RunInfo) error) *cli.Command {
+	return &cli.Command{
+		Name: "runs " + name, ArgsUsage: "ID", Usage: usage, Description: about, Flags: flags,
+		Action: a.action(1, 1, forms, func() error { return a.withRun(do) }),
+	}
+}
+
+// withRun opens the journal and finds the run that the first argument names.
+func (a *app) withRun(do func(*host.Host, *host.RunInfo) error) error {
+	return a.withState(func(h *host.Host) error {
+		info, err := h.RunInfo(a.ctx, a.c.Args().First())
+		if err != nil {
+			return a.runFailed(err)
+		}
+		return do(h, info)
+	})
+}
+
+func (a *app) withState(do func(*host.Host) error) error {
+	h, err := a.openState(host.DurableNormal)
+	if err != nil {
+		return err
+	}
+	defer a.close(h)
+	return do(h)
+}
+
+// runFailed is the failure of something that was asked of a recorded run.
+func (a *app) runFailed(err error) error {
+	if exit := interrupted(a.ctx); exit != 0 {
+		return &failure{exit: exit, message: "interrupted"}
+	}
+	var e *event.Error
+	err = refused(err)
+	var f *failure
+	if !errors.As(err, &e) || !errors.As(err, &f) {
+		return err
+	}
+	if e.Code == "not_found" {
+		f.hint = a.again("runs", "list") + " shows the runs that there are"
+	}
+	return err
+}
+
+// again is a command line for the user to type: with the state folder that this
+// one was given.
+func (a *app) again(words ...string) string {
+	line := "host " + strings.Join(words, " ")
+	if a.given["state"] {
+		line += " --state " + quoted(a.c.String("state"))
+	}
+	return line
+}
+
+// quoted is a word of a command line, in quotes where a shell needs them.
+func quoted(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("./_-:@%+=,", r))
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(clean(word), "'", `'\''`) + "'"
+}
+
+// stateOf is the status of a run for people: a run that is running and that
+// nobody works on was interrupted.
+func stateOf(r *host.RunInfo) string {
+	if isInterrupted(r) {
+		return statusInterrupted
+	}
+	return string(r.Status)
+}
+
+func isInterrupted(r *host.RunInfo) bool { return r.Status == event.Running && !r.Alive }
+
+const statusInterrupted = "interrupted"
+
+// statuses are those that runs can be chosen by.
+var statuses = []string{string(event.Running), statusInterrupted, string(event.Waiting), string(event.Succeeded), string(event.Degraded),
+	string(event.Failed), string(event.Refused), string(event.Cancelled)}
+
+// follower shows a run while it goes on, and ends as the run does.
+type follower struct {
+	host *host.Host
+	show progress
+	// kept says that the run is recorded, here that this process works on it.
+	kept, here bool
+}
+
+// follow waits for the end of a run. A signal stops a run that this process
+// works on; one of another process goes on.
+func (a *app) follow(ctx context.Context, f follower, r *host.Run) error {
+	wait := context.WithoutCancel(ctx)
+	if !f.here {
+		wait = ctx
+	}
+	stop := context.AfterFunc(ctx, func() {
+		if !f.here {
+			return
+		}
+		if interrupted(a.ctx) != 0 {
+			f.show.note("interrupted: cancelling the calls in flight; once more ends at once")
+		}
+		if f.kept && interrupted(a.ctx) != 0 {
+			// Closing the host leaves the run to be resumed; cancelling it would end it.
+			a.close(f.host)
+			return
+		}
+		r.Cancel(context.Cause(ctx))
+	})
+	result, err := r.Wait(wait)
+	stop()
+	f.show.Close()
+	if err != nil {
+		if exit := interrupted(ctx); exit != 0 {
+			return &failure{exit: exit, message: fmt.Sprintf("run %s goes on; it is no longer followed", r.ID()), hint: a.again("runs", "watch", r.ID()) + " follows it again"}
+		}
+		return err
+	}
+	if err := a.writeResult(result); err != nil {
+		return err
+	}
+	if result.Status == event.Waiting {
+		return a.waits(f.host, result.RunID)
+	}
+	return a.ended(ctx, result, f.kept)
+}
+
+// waits says what a run waits for, and what to type.
+func (a *app) waits(h *host.Host, id string) error {
+	f := &failure{exit: exitWaiting, message: fmt.Sprintf("run %s waits, and is kept", id), hint: a.again("runs", "why", id)}
+	waits, err := h.Why(context.WithoutCancel(a.ctx), id)
+	if err != nil {
+		return f // what it waits for was said as it happened
+	}
+	var next []string
+	for _, w := range waits {
+		f.message += "\n  " + sayWait(w)
+		next = append(next, a.answers(id, w)...)
+	}
+	next = slices.Compact(next)
+	if len(next) > 0 {
+		f.hint = strings.Join(next, "\n        ")
+	}
+	return f
+}
+
+// sayWait is a wait as a line.
+func sayWait(w host.Wait) string {
+	text := clean(w.Text)
+	if w.Node != "" {
+		text = clean(w.Node) + ": " + text
+	}
+	return text
+}
+
+// answers are the command lines with which a person ends a wait.
+func (a *app) answers(id string, w host.Wait) []string {
+	switch w.Kind {
+	case "approval":
+		approve := []string{"runs", "approve", id, "--node", quoted(w.Node)}
+		return []string{a.again(approve...) + "   (or with --reject)"}
+	case "outcome_unknown":
+		return []string{
+			a.again("runs", "retry", id, "--from", quoted(w.Node)) + "   calls it again",
+			a.again("runs", "approve", id, "--node", quoted(w.Node)) + "   takes it as done, with --answer JSON; or fails it, with --reject",
+		}
+	case "process":
+		return []string{a.again("runs", "resume", id)}
+	}
+	if w.Next != "" {
+		return []string{clean(w.Next)}
+	}
+	return nil
+}
+
+// boardOf is the board of a run whose nodes are not known before they begin.
+func boardOf(r *host.RunInfo) *board {
+	b := newBoard(nil)
+	b.workflow, b.levels[0] = r.Workflow, r.Workflow
+	return b
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"wasmhost/host"
+)
+
+func (a *app) runsCancelCommand() *cli.Command {
+	return &cli.Command{
+		Name: "runs cancel", ArgsUsage: "ID...", Usage: "end runs, whoever works on them",
+		Description: `Calls in flight are cancelled, and the run ends as cancelled. It works for runs of other processes, for
+waiting ones and for those that nobody works on.`,
+		Flags:  []cli.Flag{&cli.StringFlag{Name: "reason", Usage: "`TEXT` why; it is recorded"}},
+		Action: a.action(1, -1, forms, func() error { return a.eachRun(a.cancelRun) }),
+	}
+}
+
+func (a *app) cancelRun(h *host.Host, info *host.RunInfo) error {
+	if err := h.CancelRun(a.ctx, info.ID, a.c.String("reason")); err != nil {
+		return a.runFailed(err)
+	}
+	if a.format == "text" {
+		a.say("run %s of %s is cancelled", info.ID, clean(info.Workflow))
+	}
+	return nil
+}
+
+// eachRun does something with every run that the arguments name. Ids are looked
+// up first, so that a mistake in one changes nothing.
+func (a *app) eachRun(do func(*host.Host, *host.RunInfo) error) error {
+	return a.withState(func(h *host.Host) error {
+		var all []*host.RunInfo
+		for _, id := range a.c.Args().Slice() {
+			info, err := h.RunInfo(a.ctx, id)
+			if err != nil {
+				return a.runFailed(err)
+			}
+			all = append(all, info)
+		}
+		for _, info := range all {
+			if err := do(h, info); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (a *app) runsExportCommand() *cli.Command {
+	return &cli.Command{
+		Name: "runs export", ArgsUsage: "ID [FILE|-]", Usage: "write everything about a run into one file",
+		Description: `One JSON object: the run, its events, its result, breakers and health of its workflow, and versions. No
+secret is in it, but inputs and outputs are. Without FILE, or with "-", it goes to stdout.`,
+		Action: a.action(1, 2, forms, func() error { return a.withRun(a.export) }),
+	}
+}
+
+func (a *app) export(h *host.Host, info *host.RunInfo) error {
+	to := a.c.Args().Get(1)
+	if to == "" || to == "-" {
+		if a.format == "quiet" {
+			return nil
+		}
+		if err := h.Export(a.ctx, info.ID, a.out); err != nil {
+			return a.runFailed(err)
+		}
+		return nil
+	}
+	// A file is there as a whole or not at all.
+	f, err := os.CreateTemp(filepath.Dir(to), ".export-*")
+	if err != nil {
+		return usage("%s cannot be written: %v", clean(to), err).with("name a file in a folder that can be written to")
+	}
+	err = h.Export(a.ctx, info.ID, f)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), to)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return a.runFailed(fmt.Errorf("the run was not exported to %s: %w", clean(to), err))
+	}
+	a.say("run %s is in %s", info.ID, clean(to))
+	return nil
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+
+	"github.com/urfave/cli/v2"
+
+	"wasmhost/host"
+	"wasmhost/host/event"
+)
+
+// followCodes is what the help says of the exit codes of commands that follow a
+// run.
+const followCodes = `
+
+The run is followed to its end; the exit codes are those of host run.`
+
+func strictFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "strict", EnvVars: []string{"HOST_STRICT"}, Usage: "exit 10 when the run is degraded"}
+}
+
+func (a *app) runsWatchCommand() *cli.Command {
+	return a.runsCommand("watch", "follow a run as it goes on, in whichever process", `What has happened so far comes first. A ctrl-C ends the watching, and not the run.`+followCodes,
+		[]cli.Flag{strictFlag()}, func(h *host.Host, info *host.RunInfo) error {
+			if isInterrupted(info) {
+				return &failure{exit: exitFailed, message: fmt.Sprintf("run %s was interrupted, and nobody works on it", info.ID), hint: a.again("runs", "resume", info.ID)}
+			}
+			return a.goOn(h, info, false, func(o host.Options) (*host.Run, error) { return h.Follow(a.ctx, info.ID, o) })
+		})
+}
+
+func (a *app) runsResumeCommand() *cli.Command {
+	return a.runsCommand("resume", "go on with a run that was interrupted", `What was done is not done again: at most the calls that were under way are made once more, with the same
+idempotency keys. The workflow file must be the one that the run began with; "host runs retry" takes
+another. A run that is alive is followed, and one that has ended gives its result.`+followCodes,
+		[]cli.Flag{strictFlag(), anyHostFlag()}, func(h *host.Host, info *host.RunInfo) error {
+			switch {
+			case info.Status.Ended():
+				a.say("%s", saysEnded(info))
+			case info.Alive:
+				a.say("%s", saysAlive(info))
+			}
+			return a.goOn(h, info, !info.Alive, func(o host.Options) (*host.Run, error) { return h.Resume(a.ctx, info.ID, o) })
+		})
+}
+
+func (a *app) runsRetryCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "from", EnvVars: []string{"HOST_FROM"}, Usage: "`NODE` run this node again although it succeeded, and what depends on it"},
+		strictFlag(), anyHostFlag(),
+	}
+	return a.runsCommand("retry", "run again what did not succeed in a run", `The run keeps its id and its idempotency keys, and every node that succeeded. The workflow file is read
+again and may have changed. Of a run that waits because nobody knows what a call did, the node is called
+again.`+followCodes,
+		flags, func(h *host.Host, info *host.RunInfo) error {
+			return a.goOn(h, info, true, func(o host.Options) (*host.Run, error) {
+				return h.Retry(a.ctx, info.ID, host.RetryOptions{From: a.c.String("from"), Sink: o.Sink})
+			})
+		})
+}
+
+func (a *app) runsApproveCommand() *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "node", EnvVars: []string{"HOST_NODE"}, Usage: "`NODE` the node that is answered, where several wait"},
+		&cli.BoolFlag{Name: "reject", Usage: "fail the node, with the code rejected"},
+		&cli.StringFlag{Name: "answer", Usage: "`JSON|@FILE|-` the node's output, instead of what it was given; - reads stdin"},
+		&cli.StringFlag{Name: "comment", Usage: "`TEXT` why; it is recorded"},
+		strictFlag(), anyHostFlag(),
+	}
+	return a.runsCommand("approve", "answer a node that waits for a person", `A node with approval = "…" waits until somebody approves or rejects it. A node with idempotent = false
+waits when nobody knows whether its last call did its work: approve it with --answer when it did, reject
+it when it did not and shall fail, or call it again with "host runs retry".`+followCodes,
+		flags, a.approve)
+}
+
+func (a *app) approve(h *host.Host, info *host.RunInfo) error {
+	answer := host.Approval{Node: a.c.String("node"), Reject: a.c.Bool("reject"), Comment: a.c.String("comment"), By: whoami()}
+	if a.given["answer"] {
+		if answer.Reject {
+			return usage("--answer and --reject exclude each other").with(helpHint("runs approve"))
+		}
+		v, err := a.readValue("answer", a.c.String("answer"))
+		if err != nil {
+			return err
+		}
+		answer.Output, answer.HasOutput = v, true
+	}
+	return a.goOn(h, info, !info.Alive, func(o host.Options) (*host.Run, error) { return h.Approve(a.ctx, info.ID, answer, o) })
+}
+
+// whoami is the user's name, for the record.
+func whoami() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return os.Getenv("USER")
+}
+
+// goOn follows a recorded run that start gives.
+func (a *app) goOn(h *host.Host, info *host.RunInfo, here bool, start func(host.Options) (*host.Run, error)) error {
+	p := newFirstRun(a.newProgress(boardOf(info)), h.Loading)
+	r, err := start(host.Options{Sink: p})
+	if err != nil {
+		p.Close()
+		return a.runFailed(err)
+	}
+	return a.follow(a.ctx, follower{host: h, show: p, kept: true, here: here}, r)
+}
+
+// saysEnded tells that nothing runs because the run has ended.
+func saysEnded(r *host.RunInfo) string {
+	return fmt.Sprintf("run %s ended %s (%s): this is its recorded result, nothing is run again", r.ID, stamp(r.FinishedAt), r.Status)
+}
+
+func saysAlive(r *host.RunInfo) string {
+	by := ""
+	if r.Owner != "" {
+		by = " by " + clean(r.Owner)
+	}
+	if r.Status == event.Waiting {
+		return fmt.Sprintf("run %s waits, kept%s: following it", r.ID, by)
+	}
+	return fmt.Sprintf("run %s is being worked on%s: following it", r.ID, by)
+}

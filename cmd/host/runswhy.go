@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"wasmhost/host"
+)
+
+func (a *app) runsWhyCommand() *cli.Command {
+	return a.runsCommand("why", "say what a run waits for, or why it ended as it did", `It names the retry, breaker, queue, approval or dead process that the run waits for and what ends the
+wait; of a run that has ended, what failed and who answered instead.`, nil, a.runsWhy)
+}
+
+func (a *app) runsWhy(h *host.Host, info *host.RunInfo) error {
+	waits, err := h.Why(a.ctx, info.ID)
+	if err != nil {
+		return a.runFailed(err)
+	}
+	switch a.format {
+	case "json":
+		return writeJSON(a.out, append([]host.Wait{}, waits...), true)
+	case "jsonl":
+		for _, w := range waits {
+			if err := writeJSON(a.out, w, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "quiet":
+		return nil
+	}
+	now := time.Now()
+	if _, err := fmt.Fprintf(a.out, "run %s of %s: %s\n", clean(info.ID), clean(info.Workflow), stateOf(info)); err != nil {
+		return err
+	}
+	for _, w := range waits {
+		text := sayWait(w)
+		if left := w.Until.Sub(now); left > 0 {
+			text += fmt.Sprintf(" (in %s)", span(left))
+		}
+		if _, err := fmt.Fprintf(a.out, "  %s\n", text); err != nil {
+			return err
+		}
+		for _, next := range a.answers(info.ID, w) {
+			a.say("  next: %s", next)
+		}
+	}
+	return nil
+}
