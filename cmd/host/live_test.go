@@ -145,6 +145,45 @@ run: falls back to workflow basic: gone
 	})
 }
 
+// Levels of a level, and of a sub-workflow, share numbers and paths with those
+// above them; each has rows of its own. A node that waits says for what.
+func TestLiveBlockOfNestedLevels(t *testing.T) {
+	t.Setenv("LC_ALL", "C")
+	synctest.Test(t, func(t *testing.T) {
+		s := &screen{t: t}
+		l := newLive(newBoard(planOf("first", "sub")), s, false)
+		l.size = func() (int, int) { return 80, 24 }
+		emit := emitter(l)
+		emit(event.Event{Type: event.RunStarted, Workflow: "demo"})
+		emit(event.Event{Type: event.NodeFailed, Workflow: "demo", Node: "first", Status: event.Failed, Error: &event.Error{Message: "no"}})
+		emit(event.Event{Type: event.NodeFailed, Workflow: "inner", Node: "sub/a", Status: event.Failed, Error: &event.Error{Message: "no"}})
+		emit(event.Event{Type: event.FallbackUsed, Workflow: "spare", Node: "sub"})
+		emit(event.Event{Type: event.NodeSucceeded, Workflow: "spare", Node: "sub/a", Status: event.Succeeded, DurationMS: 2})
+		emit(event.Event{Type: event.FallbackUsed, Workflow: "basic", Level: 1})
+		emit(event.Event{Type: event.NodeFailed, Workflow: "basic", Level: 1, Node: "first", Status: event.Failed, Error: &event.Error{Message: "no"}})
+		emit(event.Event{Type: event.FallbackUsed, Workflow: "last", Level: 1})
+		emit(event.Event{Type: runResumed, Workflow: "demo", Reason: "goes on after record 12; 1 of 2 nodes is done"})
+		emit(event.Event{Type: event.NodeWaiting, Workflow: "last", Level: 1, Node: "first", Status: event.Waiting, Reason: "Go on?"})
+		l.Close()
+		want := `sub: falls back to workflow spare: no error was given
+run: falls back to workflow basic: no error was given
+run: falls back to workflow last: no error was given
+demo: run 01RUN goes on after record 12; 1 of 2 nodes is done
+| demo  4 of 6 nodes - 0.0s - run 01RUN
+  x first          no
+  . sub          
+  x sub/a          no
+  + sub/a (spare)  2ms
+  level 1: basic
+  x first          no
+  ? first (last)   waiting - Go on?`
+		got := strings.NewReplacer("·", "-", "/ demo", "| demo", "- demo", "| demo", "\\ demo", "| demo").Replace(s.text())
+		if got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
 // A graph that does not fit shows what is active, what failed, and counts.
 func TestLiveBlockOfALongGraph(t *testing.T) {
 	t.Setenv("LC_ALL", "C")
