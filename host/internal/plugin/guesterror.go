@@ -1,14 +1,22 @@
 package plugin
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 
 	"wasmhost/host/event"
 )
 
-// maxErrorText is how much of a guest's error text is kept.
-const maxErrorText = 16 << 10
+const (
+	// maxErrorText is how much of a guest's error text is kept.
+	maxErrorText = 16 << 10
+	// maxErrorJSON is how long an error can be that is read as JSON; maxWarnings
+	// how many there can be in it. As values of Go they are many times as large
+	// as they were in the guest, where they were counted.
+	maxErrorJSON = 1 << 20
+	maxWarnings  = 1000
+)
 
 // guestError is the JSON form of an error that a guest reports; all but the
 // message may be missing.
@@ -22,30 +30,38 @@ type guestError struct {
 // guestErrors reads what a guest reported: one error, or a list of warnings.
 // Text that is not such JSON is the message itself.
 func guestErrors(text []byte) []*event.Error {
-	trimmed := strings.TrimSpace(string(text))
-	if strings.HasPrefix(trimmed, "{") {
+	text = bytes.TrimSpace(text)
+	switch {
+	case len(text) > maxErrorJSON:
+		text = text[:maxErrorJSON]
+	case bytes.HasPrefix(text, []byte("{")):
 		var one guestError
-		if json.Unmarshal([]byte(trimmed), &one) == nil && one.Message != nil {
+		if json.Unmarshal(text, &one) == nil && one.Message != nil {
 			return []*event.Error{one.error()}
 		}
-	}
-	if strings.HasPrefix(trimmed, "[") {
-		var many []guestError
-		if json.Unmarshal([]byte(trimmed), &many) == nil && len(many) > 0 {
-			list := make([]*event.Error, 0, len(many))
-			for _, one := range many {
-				if one.Message == nil {
-					list = nil
-					break
-				}
-				list = append(list, one.error())
-			}
-			if allWarnings(list) {
-				return list
-			}
+	case bytes.HasPrefix(text, []byte("[")):
+		if list := guestWarnings(text); allWarnings(list) {
+			return list
 		}
 	}
-	return []*event.Error{{Message: errorText(trimmed)}}
+	return []*event.Error{{Message: errorText(string(text))}}
+}
+
+// guestWarnings reads a list of errors, nil where it is none.
+func guestWarnings(text []byte) []*event.Error {
+	var many []json.RawMessage
+	if json.Unmarshal(text, &many) != nil || len(many) > maxWarnings {
+		return nil
+	}
+	list := make([]*event.Error, 0, len(many))
+	for _, text := range many {
+		var one guestError
+		if json.Unmarshal(text, &one) != nil || one.Message == nil {
+			return nil
+		}
+		list = append(list, one.error())
+	}
+	return list
 }
 
 func (g *guestError) error() *event.Error {

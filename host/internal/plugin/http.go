@@ -18,6 +18,7 @@ const (
 	maxHeaderBytes   = 256 << 10
 	maxHeaderFields  = 256 // of a response
 	maxRequestFields = 100
+	maxRequestText   = 2 * maxHeaderBytes // as JSON, without the body
 	maxRedirects     = 10
 )
 
@@ -45,6 +46,9 @@ type guestRequest struct {
 func (in *instance) httpRequest(requestAt, bodyAt uint64) uint64 {
 	in.http.status, in.http.headers = 0, nil
 	text := in.mustRead("http_request", requestAt)
+	if len(text) > maxRequestText {
+		panic(in.httpFault(event.Permanent, codeHTTPLimit, nil, "the plugin's http request has %d bytes without its body, and %d are the most", len(text), maxRequestText))
+	}
 	var asked guestRequest
 	if err := json.Unmarshal(text, &asked); err != nil {
 		panic(in.httpFault(event.Permanent, codeHTTPRequest, nil, "the plugin's http request is not valid JSON: %v", err))
