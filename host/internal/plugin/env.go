@@ -111,7 +111,9 @@ func linkEnv(ctx context.Context, rt wazero.Runtime) (wazero.CompiledModule, err
 			continue
 		}
 		b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, stack []uint64) {
-			f.call(instanceOf(ctx), stack)
+			in := instanceOf(ctx)
+			in.mustGoOn() // a few of the guest's steps can be a lot of work here
+			f.call(in, stack)
 		}), f.params, f.results).Export(f.name)
 	}
 	if _, err := b.Instantiate(ctx); err != nil {

@@ -24,6 +24,7 @@ const (
 	codeOutput      = "output_limit"
 	codeInput       = "input_limit"
 	codeVars        = "vars_limit"
+	codeLog         = "log_limit" // in the log itself: it ends no call
 	codeHTTPLimit   = "http_limit"
 	codeHTTPFailed  = "http_failed"
 	codeHTTPRequest = "http_request"
@@ -46,7 +47,7 @@ const (
 var reserved = func() map[string]bool {
 	m := map[string]bool{}
 	for _, code := range []string{
-		codeTimeout, codeCancelled, codeTrap, codeExit, codeMemory, codeSteps, codeOutput, codeInput, codeVars,
+		codeTimeout, codeCancelled, codeTrap, codeExit, codeMemory, codeSteps, codeOutput, codeInput, codeVars, codeLog,
 		codeHTTPLimit, codeHTTPFailed, codeHTTPRequest, codeMissing, codeDenied, codeBadModule, codeUnsupported,
 		codeDigest, codeNotFound, codeFetch, codeBadSpec, codeBadSecret, codeClosed, codeHost, codeUnavailable,
 		"invalid_output", "invalid_input", "expression", "deadline", "breaker_open", "rate_limited", "panic",

@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"runtime"
 	"time"
@@ -28,6 +27,7 @@ type instance struct {
 	functions  map[string]api.Function
 	recent     api.Function
 	recentName string
+	running    api.Function // the one that is being called
 	memory     *memory
 	meter      meter
 	kernel     *kernel   // nil when the ABI has none
@@ -166,6 +166,9 @@ func (in *instance) run(e entry, c *Call) (rc int32, err error) {
 	p := in.plugin
 	if in.state == nil {
 		if err := in.prepare(e); err != nil {
+			if exit, ok := err.(*sys.ExitError); ok && exit.ExitCode() == 0 {
+				err = fault(event.Unknown, codeExit, "the plugin ended itself before %s has run, with exit code 0", e.name)
+			}
 			return 0, err
 		}
 	}
@@ -187,7 +190,7 @@ func (in *instance) run(e entry, c *Call) (rc int32, err error) {
 	if in.recentName != e.export || in.recent == nil {
 		in.recent, in.recentName = in.function(e.export), e.export
 	}
-	in.stack[0] = 0
+	in.stack[0], in.running = 0, in.recent
 	if err := in.recent.CallWithStack(&in.own, in.stack[:]); err != nil {
 		return 0, err
 	}
@@ -278,7 +281,8 @@ func (in *instance) instantiate(ctx *callContext, start bool) error {
 		in.meter.add(m)
 		in.handles = append(in.handles, in.handle(u, m))
 		if u.start && start {
-			if _, err := m.ExportedFunction(module.StartExport).Call(ctx); err != nil {
+			in.running = m.ExportedFunction(module.StartExport)
+			if _, err := in.running.Call(ctx); err != nil {
 				return err
 			}
 		}
@@ -293,7 +297,7 @@ func (in *instance) moduleConfig() wazero.ModuleConfig {
 	p := in.plugin
 	c := wazero.NewModuleConfig().WithName("").WithStartFunctions().
 		WithSysWalltime().WithSysNanotime().WithNanosleep(in.sleep).WithOsyield(runtime.Gosched).
-		WithRandSource(rand.Reader).
+		WithRandSource(randomness{in}).
 		WithStdin(&in.stdio.stdin).WithStdout(&in.stdio.stdout).WithStderr(&in.stdio.stderr)
 	c = c.WithArgs(append([]string{p.spec.Name}, p.spec.Args...)...)
 	for _, e := range p.env {
@@ -333,21 +337,22 @@ func (in *instance) mustGoOn() {
 // Extism hosts do: linked modules first.
 func (in *instance) initialise(ctx context.Context) error {
 	for _, u := range in.plugin.program.units {
-		if err := initialiseModule(ctx, in.linked[u.name]); err != nil {
+		if err := in.initialiseModule(ctx, in.linked[u.name]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func initialiseModule(ctx context.Context, m api.Module) error {
+func (in *instance) initialiseModule(ctx context.Context, m api.Module) error {
 	defs := m.ExportedFunctionDefinitions()
 	takes := func(name string, params int) bool {
 		def, ok := defs[name]
 		return ok && len(def.ParamTypes()) == params
 	}
 	call := func(name string, params ...uint64) error {
-		_, err := m.ExportedFunction(name).Call(ctx, params...)
+		in.running = m.ExportedFunction(name)
+		_, err := in.running.Call(ctx, params...)
 		return err
 	}
 	reactor := takes("_initialize", 0)

@@ -31,15 +31,26 @@ func (l *callLog) write(level, text string) {
 	if !l.wanted() {
 		return
 	}
+	// What cannot be shown is not looked at. A secret that begins within what can
+	// be is taken whole.
+	cut := l.left+maxLine < int64(len(text))
+	if cut {
+		text = text[:l.left+maxLine]
+	}
 	for line := range strings.SplitSeq(strings.TrimRight(l.masks.text(text), "\r\n"), "\n") {
-		line = printable(line)
+		if plain := printable(line); plain != line { // what was taken out may have hidden a secret
+			line = l.masks.text(plain)
+		}
 		if int64(len(line)) > l.left {
-			l.full = true
-			l.to(levelWarn, "the log of this call is full (limits.log); what follows is left out")
-			return
+			cut = true
+			break
 		}
 		l.left -= int64(len(line)) + 1
 		l.to(level, line)
+	}
+	if cut {
+		l.full = true
+		l.to(levelWarn, "the log of this call is full ("+codeLog+": limits.log); what follows is left out")
 	}
 }
 

@@ -195,7 +195,9 @@ var began = time.Now()
 func linkMeter(ctx context.Context, rt wazero.Runtime) error {
 	_, err := rt.NewHostModuleBuilder(module.YieldModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
-			stack[0] = uint64(instanceOf(ctx).yield(mod, int64(stack[0])))
+			in := instanceOf(ctx)
+			in.mustNotBeDeep(&stack[0])
+			stack[0] = uint64(in.yield(mod, int64(stack[0])))
 		}), i64, i64).Export(module.YieldName).Instantiate(ctx)
 	return err
 }

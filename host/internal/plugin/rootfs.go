@@ -45,8 +45,18 @@ type rootFS struct {
 	write bool
 }
 
-// local is name as os.Root takes it.
+// maxPath is Linux's. os.Root takes a path apart into all its names, of which a
+// guest can make millions.
+const maxPath = 4096
+
+var tooLong = strings.Repeat("x", maxPath)
+
+// local is name as os.Root takes it. A path that is too long becomes a name
+// that is.
 func local(name string) string {
+	if len(name) > maxPath {
+		return tooLong
+	}
 	if name = path.Clean(name); name == "/" {
 		return "."
 	}

@@ -17,13 +17,23 @@ type stdio struct {
 	stderr stream
 }
 
-type input struct{ bytes.Reader }
+type input struct {
+	in *instance
+	bytes.Reader
+}
+
+// Read implements io.Reader.
+func (i *input) Read(p []byte) (int, error) {
+	i.in.mustGoOn()
+	return i.Reader.Read(p)
+}
 
 // begin empties all three. What is written until input is called goes to the
 // log: it belongs to no call.
 func (s *stdio) begin() {
 	s.stdout = stream{in: s.in, line: s.stdout.line[:0]}
 	s.stderr = stream{in: s.in, line: s.stderr.line[:0], keep: true}
+	s.stdin.in = s.in
 	s.stdin.Reset(nil)
 }
 
@@ -75,11 +85,15 @@ func (s *stream) Write(p []byte) (int, error) {
 		}
 		return s.output.Write(p)
 	}
-	for rest := p; len(rest) > 0; {
-		end := bytes.IndexByte(rest, '\n')
+	for rest, turn := p, 1; len(rest) > 0; turn++ {
+		if turn%64 == 0 { // a guest can write megabytes of lines at once
+			s.in.mustGoOn()
+		}
+		n := min(len(rest), maxLine-len(s.line))
+		end := bytes.IndexByte(rest[:n], '\n')
 		if end < 0 {
-			s.line = append(s.line, rest...)
-			rest = nil
+			s.line = append(s.line, rest[:n]...)
+			rest = rest[n:]
 		} else {
 			s.line = append(s.line, rest[:end]...)
 			rest = rest[end+1:]
@@ -95,7 +109,7 @@ func (s *stream) flush() {
 	if len(s.line) == 0 {
 		return
 	}
-	line := string(s.line[:min(len(s.line), maxLine)])
+	line := string(s.line)
 	s.line = s.line[:0]
 	if s.keep {
 		if text := printable(line); text != "" {

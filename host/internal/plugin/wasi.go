@@ -2,6 +2,10 @@ package plugin
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"math"
+	"strings"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -26,18 +30,24 @@ var wasiChanges = map[string]bool{
 	"fd_seek": true, "fd_readdir": true, "sock_accept": true, "sock_shutdown": true,
 }
 
-// linkWASI gives rt the functions of WASI preview 1, those that change
-// descriptors watched.
+// linkWASI gives rt the functions of WASI preview 1: watched those that change
+// descriptors, and those that take long for what a guest hands them. Steps are
+// counted in the guest only, so that a loop of few instructions around them
+// would go on for minutes after its deadline; what reads, writes and draws
+// random bytes looks by itself.
 func linkWASI(ctx context.Context, rt wazero.Runtime) error {
 	watch := experimental.FunctionListenerFactoryFunc(func(def api.FunctionDefinition) experimental.FunctionListener {
 		name := def.Name()
 		if len(def.ExportNames()) > 0 {
 			name = def.ExportNames()[0]
 		}
-		if !wasiChanges[name] {
-			return nil
+		switch {
+		case wasiChanges[name]:
+			return descriptorWatch{name}
+		case name == "poll_oneoff" || strings.HasPrefix(name, "path_"):
+			return longWatch{name}
 		}
-		return descriptorWatch{name}
+		return nil
 	})
 	_, err := wasi_snapshot_preview1.Instantiate(experimental.WithFunctionListenerFactory(ctx, watch), rt)
 	return err
@@ -49,6 +59,7 @@ type descriptorWatch struct{ name string }
 // Before implements experimental.FunctionListener.
 func (w descriptorWatch) Before(ctx context.Context, _ api.Module, _ api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
 	in := instanceOf(ctx)
+	in.mustGoOn()
 	given := uint32(params[0]) <= uint32(2+len(in.plugin.mounts))
 	switch w.name {
 	case "fd_close", "fd_renumber": // whatever they answer
@@ -72,3 +83,53 @@ func (w descriptorWatch) After(ctx context.Context, _ api.Module, _ api.Function
 // Abort implements experimental.FunctionListener: the call is over, and so is
 // the instance.
 func (w descriptorWatch) Abort(context.Context, api.Module, api.FunctionDefinition, error) {}
+
+// longWatch is told of the calls of poll_oneoff and of what takes a path.
+type longWatch struct{ name string }
+
+// Before implements experimental.FunctionListener.
+func (w longWatch) Before(ctx context.Context, mod api.Module, _ api.FunctionDefinition, params []uint64, _ experimental.StackIterator) {
+	in := instanceOf(ctx)
+	in.mustGoOn()
+	if w.name == "poll_oneoff" {
+		checkPoll(mod, uint32(params[0]), uint32(params[2]))
+	}
+}
+
+// After implements experimental.FunctionListener.
+func (w longWatch) After(context.Context, api.Module, api.FunctionDefinition, []uint64) {}
+
+// Abort implements experimental.FunctionListener.
+func (w longWatch) Abort(context.Context, api.Module, api.FunctionDefinition, error) {}
+
+// maxSubscriptions is far more than anybody waits for. wazero reckons with their
+// size in 32 bits, and reads past its slice when that wraps.
+const maxSubscriptions = 1 << 16
+
+// checkPoll makes n subscriptions of poll_oneoff fit for wazero, which takes a
+// time to wait for as a number with a sign: 300 years would be over at once.
+// They become the longest that there is, 292 years.
+func checkPoll(mod api.Module, at, n uint32) {
+	if n > maxSubscriptions {
+		panic(badHandle("poll_oneoff: %d subscriptions, and %d are the most", n, maxSubscriptions))
+	}
+	const subscription, kind, timeout, clock = 48, 8, 24, 0
+	if mod.Memory() == nil {
+		return
+	}
+	list, _ := mod.Memory().Read(at, n*subscription)
+	for ; len(list) > 0; list = list[subscription:] {
+		if list[kind] == clock && binary.LittleEndian.Uint64(list[timeout:]) > math.MaxInt64 {
+			binary.LittleEndian.PutUint64(list[timeout:], math.MaxInt64)
+		}
+	}
+}
+
+// randomness is what a guest draws from: the real one, in pieces with a look at
+// the call between them.
+type randomness struct{ in *instance }
+
+func (r randomness) Read(p []byte) (int, error) {
+	r.in.mustGoOn()
+	return rand.Read(p[:min(len(p), 64<<10)])
+}
