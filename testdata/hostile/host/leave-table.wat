@@ -1,0 +1,25 @@
+;; Leaves a function in a table, and numbers in globals of every type. look
+;; returns 0 when it finds none of them.
+(module
+  (type $t (func (result i32)))
+  (table $calls 2 10 funcref) (table $refs 2 10 externref) (elem (table $calls) (i32.const 0) $clean) (elem declare func $dirty)
+  (memory 1) (data $once "once")
+  (global $i (mut i32) (i32.const 0)) (global $l (mut i64) (i64.const 0))
+  (global $f (mut f32) (f32.const 0)) (global $d (mut f64) (f64.const 0))
+  (func $clean (result i32) (i32.const 0))
+  (func $dirty (result i32) (i32.const 1))
+  (func (export "run")
+    (table.set $calls (i32.const 0) (ref.func $dirty))
+    (drop (table.grow $calls (ref.func $dirty) (i32.const 3)))
+    (drop (table.grow $refs (ref.null extern) (i32.const 3)))
+    (memory.init $once (i32.const 0) (i32.const 0) (i32.const 4)) (data.drop $once)
+    (global.set $i (i32.const 1)) (global.set $l (i64.const 1)) (global.set $f (f32.const 1)) (global.set $d (f64.const 1)))
+  (func (export "look") (result i32)
+    (memory.init $once (i32.const 8) (i32.const 0) (i32.const 4)) ;; traps when it was dropped
+    (i32.add (call_indirect $calls (type $t) (i32.const 0))
+    (i32.add (i32.sub (table.size $calls) (i32.const 2))
+    (i32.add (i32.sub (table.size $refs) (i32.const 2))
+    (i32.add (i32.load (i32.const 0))
+    (i32.add (global.get $i)
+    (i32.add (i32.wrap_i64 (global.get $l))
+    (i32.add (i32.trunc_f32_s (global.get $f)) (i32.trunc_f64_s (global.get $d)))))))))))
