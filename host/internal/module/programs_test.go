@@ -134,33 +134,56 @@ func load(t testing.TB, b []byte, closeOnDone bool) (*program, func()) {
 	return p, func() { rt.Close(ctx) }
 }
 
-// TestProgramsMetered runs real programs plain and prepared: same answers. With
-// MODULE_COSTS set it measures what metering costs, and what wazero's own way
-// of stopping does, and prints the table.
+// TestProgramsMetered runs real programs plain and prepared: same answers.
 func TestProgramsMetered(t *testing.T) {
-	measure := os.Getenv("MODULE_COSTS") != ""
-	if testing.Short() && !measure {
+	if testing.Short() {
 		t.Skip("builds programs")
 	}
 	names, modules := programs(t)
 	for _, name := range names {
-		prepared, err := Prepare(modules[name], Options{})
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
 		plain, done := load(t, modules[name], false)
 		defer done()
-		metered, done := load(t, prepared.Bytes, false)
+		metered, done := load(t, prepare(t, modules[name]), false)
 		defer done()
-		closing, done := load(t, modules[name], true)
-		defer done()
-		a, b := call(t, plain, 1), call(t, metered, 1)
-		if a != b {
+		if a, b := call(t, plain, 1), call(t, metered, 1); a != b {
 			t.Errorf("%s: plain %d, prepared %d", name, a, b)
 		}
-		if measure {
-			t.Log(costs(t, name, plain, metered, closing))
-		}
+	}
+}
+
+func prepare(t testing.TB, b []byte) []byte {
+	t.Helper()
+	p, err := Prepare(b, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Bytes
+}
+
+// BenchmarkMetering reports what metering costs real programs, and what wazero's
+// own way of stopping does, as multiples of the time without any check.
+// bench/metering builds more programs than the repository has, and prints it.
+func BenchmarkMetering(b *testing.B) {
+	names, modules := programs(b)
+	for _, name := range names {
+		b.Run(name, func(b *testing.B) {
+			plain, done := load(b, modules[name], false)
+			defer done()
+			metered, done := load(b, prepare(b, modules[name]), false)
+			defer done()
+			closing, done := load(b, modules[name], true)
+			defer done()
+			if x, y := call(b, plain, 3), call(b, metered, 3); x == 0 || x != y {
+				b.Fatalf("plain %d, prepared %d", x, y)
+			}
+			for b.Loop() {
+				best := costs(b, plain, metered, closing)
+				b.ReportMetric(best[0].Seconds()*1e3, "plain-ms")
+				b.ReportMetric(float64(best[1])/float64(best[0]), "x-metered")
+				b.ReportMetric(float64(best[2])/float64(best[0]), "x-closing")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
 	}
 }
 
@@ -173,15 +196,15 @@ func call(t testing.TB, p *program, n uint64) uint64 {
 	return r[0]
 }
 
-// costs measures rounds of all three, taken in turns, and compares the best of
+// costs measures rounds of all three, taken in turns, and returns the best of
 // each, which a busy machine disturbs least.
-func costs(t *testing.T, name string, plain, metered, closing *program) string {
+func costs(b *testing.B, plain, metered, closing *program) [3]time.Duration {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	turns := uint64(1)
 	for {
 		begin := threadTime()
-		call(t, plain, turns)
+		call(b, plain, turns)
 		if threadTime()-begin > 10*time.Millisecond {
 			break
 		}
@@ -194,11 +217,9 @@ func costs(t *testing.T, name string, plain, metered, closing *program) string {
 				continue
 			}
 			begin := threadTime()
-			call(t, p, turns)
+			call(b, p, turns)
 			best[i] = min(best[i], threadTime()-begin)
 		}
 	}
-	ms := func(i int) float64 { return float64(best[i]) / 1e6 }
-	return fmt.Sprintf("%-12s plain %7.2f ms  metered %7.2f ms (%.2fx)  CloseOnContextDone %8.2f ms (%.1fx)",
-		name, ms(0), ms(1), ms(1)/ms(0), ms(2), ms(2)/ms(0))
+	return best
 }

@@ -1,0 +1,1 @@
+// WebAssembly has no setjmp: Lua includes it, and here does not use it.
