@@ -2,6 +2,11 @@ package journal
 
 import (
 	"context"
+	"crypto/sha256"
+	"database/sql/driver"
+	"encoding/binary"
+	"encoding/json"
+	"hash/crc32"
 
 	"wasmhost/host/event"
 )
@@ -11,7 +16,7 @@ type Record struct {
 	// N counts from 1 without gaps; the journal sets it.
 	N uint64
 	// Event is what happened; nil: a record for the engine alone. Its Output is
-	// kept in Output and filled in again by Records.
+	// kept in Output, not twice, and there again when the record is read.
 	Event *event.Event
 	// Key is the node's or item's: like Event.Node, but different for every
 	// fallback level.
@@ -20,12 +25,237 @@ type Record struct {
 	Mark uint8
 	Note []byte
 	// Output is a value's JSON. Large ones lie in a table of their own, by
-	// digest, once.
+	// digest, once. Note and Output must not be changed after Append.
 	Output []byte
+}
+
+const (
+	// large values lie in the table of outputs.
+	large = 4 << 10
+	// tooLarge is more than SQLite takes with room to spare.
+	tooLarge = 512 << 20
+	// recordBits of a record's key are its N, those above its run.
+	recordBits = 28
+	mostN      = 1<<recordBits - 1
+	// eventOutput flags that the event had the output.
+	eventOutput = 1
+)
+
+// row is a record as it lies in the table.
+type row struct {
+	n           uint64
+	time        int64
+	chain       uint32
+	flags, mark uint8
+	key         string
+	event, note []byte
+	value
+}
+
+// value is JSON as it lies in a table: in place, or by digest.
+type value struct{ data, digest []byte }
+
+func valueOf(data []byte) value {
+	if len(data) <= large {
+		return value{data: data}
+	}
+	return value{data, digestOf(data)}
+}
+
+func digestOf(data []byte) []byte {
+	d := sha256.Sum256(data)
+	return d[:]
+}
+
+// inline is what lies in place.
+func (v value) inline() []byte {
+	if v.digest != nil {
+		return nil
+	}
+	return v.data
+}
+
+// encode is everything of a row that does not depend on its place.
+func (r *Record) encode() (*row, error) {
+	o := &row{mark: r.Mark, key: r.Key, note: r.Note}
+	output := r.Output
+	if e := r.Event; e != nil {
+		if e.Output != nil {
+			o.flags |= eventOutput
+			if output == nil {
+				output = e.Output.JSON()
+			}
+			bare := *e
+			bare.Output = nil
+			e = &bare
+		}
+		text, err := json.Marshal(e)
+		if err != nil {
+			return nil, err
+		}
+		o.event = text
+	}
+	o.value = valueOf(output)
+	return o, nil
+}
+
+// sum is a checksum of what encode made.
+func (r *row) sum() uint32 {
+	var b [32]byte
+	b[0], b[1] = r.mark, r.flags
+	binary.LittleEndian.PutUint64(b[2:], uint64(r.time))
+	binary.LittleEndian.PutUint32(b[10:], uint32(len(r.key)))
+	binary.LittleEndian.PutUint32(b[14:], uint32(len(r.event)))
+	binary.LittleEndian.PutUint32(b[18:], uint32(len(r.note)))
+	s := crc32.Checksum(b[:], castagnoli)
+	s = crc32.Update(s, castagnoli, []byte(r.key))
+	s = crc32.Update(s, castagnoli, r.event)
+	s = crc32.Update(s, castagnoli, r.note)
+	if r.digest != nil {
+		return crc32.Update(s, castagnoli, r.digest)
+	}
+	return crc32.Update(s, castagnoli, r.data)
+}
+
+// link is the chain's value at a record: of its place, its content and the chain
+// before it. It notices a record that was changed, moved or left out, whatever
+// SQLite or a person with the sqlite3 tool thinks of the pages.
+func link(before uint32, n uint64, sum uint32) uint32 {
+	var b [16]byte
+	binary.LittleEndian.PutUint32(b[:], before)
+	binary.LittleEndian.PutUint64(b[4:], n)
+	binary.LittleEndian.PutUint32(b[12:], sum)
+	return crc32.Checksum(b[:], castagnoli)
+}
+
+// anchor is the chain before the first record of a run.
+func anchor(run string) uint32 { return crc32.Checksum([]byte(run), castagnoli) }
+
+func recordKey(run int64, n uint64) int64 { return run<<recordBits | int64(n) }
+
+// insert adds a record of w, the next one.
+func (t *tx) insert(w *Writer, r *row) error {
+	if err := t.keep(r.value); err != nil {
+		return err
+	}
+	_, err := t.exec("INSERT INTO records (at, time, chain, flags, mark, key, event, note, output, output_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		recordKey(w.n, r.n), r.time, int64(r.chain), int64(r.flags), int64(r.mark), r.key, r.event, r.note, r.inline(), r.digest)
+	return err
+}
+
+// keep stores a large value, or counts one more use of it.
+func (t *tx) keep(v value) error {
+	if v.digest == nil {
+		return nil
+	}
+	n, err := t.exec("UPDATE outputs SET refs = refs + 1 WHERE digest = ?", v.digest)
+	if err == nil && n == 0 {
+		_, err = t.exec("INSERT INTO outputs (digest, refs, data) VALUES (?, 1, ?)", v.digest, v.data)
+	}
+	return err
+}
+
+// forget is keep's opposite.
+func (t *tx) forget(digest []byte) error {
+	if digest == nil {
+		return nil
+	}
+	n, err := t.exec("UPDATE outputs SET refs = refs - 1 WHERE digest = ?", digest)
+	if err == nil && n > 0 {
+		_, err = t.exec("DELETE FROM outputs WHERE digest = ? AND refs <= 0", digest)
+	}
+	return err
 }
 
 // Records returns a run's records whose N is more than after, in order, at most
 // limit of them (0: all).
 func (j *Journal) Records(ctx context.Context, run string, after uint64, limit int) ([]Record, error) {
-	return nil, errNotOpen
+	var list []Record
+	err := j.read(ctx, func(c *conn) (err error) {
+		list, err = c.records(run, after, limit)
+		return err
+	})
+	return list, err
+}
+
+func (c *conn) records(run string, after uint64, limit int) ([]Record, error) {
+	var n, kept, ended int64
+	err := c.query(func(row []driver.Value) error {
+		return assign(row, &n, &kept, &ended)
+	}, "SELECT n, records, finished > 0 FROM runs WHERE id = ?", run)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, ErrNotFound
+	}
+	if after > mostN {
+		return nil, nil
+	}
+	// The record before the first that is wanted begins the chain.
+	next, most := max(after, 1), -1
+	if limit > 0 {
+		most = limit
+		if after > 0 {
+			most++
+		}
+	}
+	var list []Record
+	chain := anchor(run)
+	err = c.query(func(values []driver.Value) error {
+		var at, chained, flags, mark int64
+		var r row
+		var data []byte
+		if err := assign(values, &at, &r.time, &chained, &flags, &mark, &r.key, &r.event, &r.note, &r.data, &r.digest, &data); err != nil {
+			return damaged("run %s: record %d: %v", run, next, err)
+		}
+		r.n, r.flags, r.mark = uint64(at)&mostN, uint8(flags), uint8(mark)
+		if r.n != next {
+			return damaged("run %s: record %d is missing", run, next)
+		}
+		next++
+		if r.digest != nil {
+			if string(digestOf(data)) != string(r.digest) {
+				return damaged("run %s: the output of record %d is not what was written", run, r.n)
+			}
+			r.data = data
+		}
+		if r.n == after {
+			chain = uint32(chained)
+			return nil
+		}
+		if chain = link(chain, r.n, r.sum()); int64(chain) != chained {
+			return damaged("run %s: record %d is not what was written", run, r.n)
+		}
+		record, err := r.decode()
+		if err != nil {
+			return damaged("run %s: record %d: %v", run, r.n, err)
+		}
+		list = append(list, record)
+		return nil
+	}, `SELECT at, time, chain, flags, mark, key, event, note, output, output_at, data
+		FROM records LEFT JOIN outputs ON digest = output_at WHERE at BETWEEN ? AND ? ORDER BY at LIMIT ?`,
+		recordKey(n, next), recordKey(n, mostN), most)
+	if err != nil {
+		return nil, err
+	}
+	if last := next - 1; ended != 0 && limit <= 0 && last < uint64(kept) && after < uint64(kept) {
+		return nil, damaged("run %s: record %d is missing, it has %d", run, last+1, kept)
+	}
+	return list, nil
+}
+
+func (r *row) decode() (Record, error) {
+	record := Record{N: r.n, Key: r.key, Mark: r.mark, Note: r.note, Output: r.data}
+	if r.event != nil {
+		record.Event = new(event.Event)
+		if err := json.Unmarshal(r.event, record.Event); err != nil {
+			return Record{}, err
+		}
+		if r.flags&eventOutput != 0 {
+			v := event.Raw(r.data)
+			record.Event.Output = &v
+		}
+	}
+	return record, nil
 }

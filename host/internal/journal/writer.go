@@ -1,6 +1,11 @@
 package journal
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"wasmhost/host/event"
@@ -13,29 +18,119 @@ import (
 // same run, is kept as durably as promised, or cannot be: in order, on the
 // journal's goroutine, which waits for it, so it must not block. nil: nobody
 // waits.
-type Writer struct{}
+type Writer struct {
+	j     *Journal
+	id    string
+	n     int64 // of the run
+	fence int64
+
+	mu    sync.Mutex
+	last  uint64
+	chain uint32
+	ended bool
+
+	backlog atomic.Int64
+	failed  atomic.Pointer[error]
+	lost    chan struct{}
+
+	checked int64 // the committer's: the transaction that made sure
+	told    int64 // the poller's: the last command
+}
+
+func newWriter(j *Journal, id string) *Writer {
+	return &Writer{j: j, id: id, chain: anchor(id), lost: make(chan struct{})}
+}
 
 // ID is the run's.
-func (w *Writer) ID() string { return "" }
+func (w *Writer) ID() string { return w.id }
 
 // Append adds a record and never blocks. Records without done are committed with
 // the next one that has it, after 50 ms at most.
-func (w *Writer) Append(r Record, done func(error)) {}
+func (w *Writer) Append(r Record, done func(error)) {
+	w.j.o.Point("append")
+	o, err := r.encode()
+	if err == nil && len(o.data)+len(o.event)+len(o.note) > tooLarge {
+		err = fmt.Errorf("a record of %d bytes is more than a journal takes: let plugins hand on large data as files", len(o.data)+len(o.event)+len(o.note))
+	}
+	if err != nil {
+		w.put(op{act: func(*tx) error { return err }, done: done}, false)
+		return
+	}
+	o.time = w.j.o.Now().UnixNano()
+	sum := o.sum()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.last >= mostN {
+		w.hand(op{act: func(*tx) error { return errors.New("the run has more records than a journal takes") }, done: done})
+		return
+	}
+	w.last++
+	w.chain = link(w.chain, w.last, sum)
+	o.n, o.chain = w.last, w.chain
+	w.hand(op{rec: o, done: done, size: int64(len(o.key)+len(o.event)+len(o.note)+len(o.data)) + 64})
+}
+
+func (w *Writer) put(o op, last bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hand(o)
+	w.ended = w.ended || last
+}
+
+// hand gives an op to the committer. w.mu is held, which keeps the order.
+func (w *Writer) hand(o op) {
+	o.w = w
+	if w.ended {
+		o.rec, o.act = nil, func(*tx) error { return errEnded }
+	}
+	w.backlog.Add(o.size)
+	if !w.j.put(o, o.done != nil) {
+		w.backlog.Add(-o.size)
+		if o.done != nil {
+			go o.done(ErrClosed) // the goroutine that would call it has gone
+		}
+	}
+}
 
 // Backlog is how many bytes, roughly, wait to be written.
-func (w *Writer) Backlog() int64 { return 0 }
+func (w *Writer) Backlog() int64 { return w.backlog.Load() }
 
 // Lost is closed when the run cannot be written any more: another process owns
-// it, or a write failed. Err tells which.
-func (w *Writer) Lost() <-chan struct{} { return nil }
+// it, a write failed, or the journal was closed. Err tells which. After a write
+// that failed the run is given back as soon as the disk allows.
+func (w *Writer) Lost() <-chan struct{} { return w.lost }
 
-// Err is why nothing more can be written: ErrLost, the failure of a write, or
-// nil.
-func (w *Writer) Err() error { return nil }
+// Err is why nothing more can be written: ErrLost, the failure of a write,
+// ErrClosed, or nil.
+func (w *Writer) Err() error {
+	if e := w.failed.Load(); e != nil {
+		return *e
+	}
+	return nil
+}
+
+// poison makes everything from now on fail; it reports whether it is new.
+func (w *Writer) poison(err error) bool {
+	if errors.Is(err, errEnded) || !w.failed.CompareAndSwap(nil, &err) {
+		return false
+	}
+	close(w.lost)
+	return true
+}
 
 // Reopen begins another generation of a run that had ended: its status is
 // running, its result cleared.
-func (w *Writer) Reopen(generation int, digest, file string, done func(error)) {}
+func (w *Writer) Reopen(generation int, digest, file string, done func(error)) {
+	w.put(op{done: done, act: func(t *tx) error {
+		if err := t.forgetResult(w.n); err != nil {
+			return err
+		}
+		_, err := t.exec(`UPDATE runs SET status = ?, generation = ?, digest = ?, file = ?, updated = ?, finished = 0, wake = 0, duration = 0,
+			reason = '', error = NULL, result = NULL, result_at = NULL WHERE n = ?`,
+			string(event.Running), generation, digest, file, t.j.now(), w.n)
+		return err
+	}}, false)
+}
 
 // End is how a run ends, or begins to wait.
 type End struct {
@@ -49,7 +144,84 @@ type End struct {
 }
 
 // End is the last word: it records how the run ended and gives it back.
-func (w *Writer) End(e End, done func(error)) {}
+func (w *Writer) End(e End, done func(error)) {
+	var failure, plugins []byte
+	var err error
+	if e.Error != nil {
+		failure, err = json.Marshal(e.Error)
+	}
+	if err == nil && e.Plugins != nil {
+		plugins, err = json.Marshal(e.Plugins)
+	}
+	if err == nil && len(e.Result) > tooLarge {
+		err = fmt.Errorf("a result of %d bytes is more than a journal takes", len(e.Result))
+	}
+	result := valueOf(e.Result)
+	w.mu.Lock()
+	records := w.last
+	w.hand(op{done: w.givenBack(done), size: int64(len(e.Result)), act: func(t *tx) error {
+		if err != nil {
+			return err
+		}
+		now := t.j.now()
+		finished := int64(0)
+		if e.Status.Ended() {
+			finished = now
+		}
+		if err := t.forgetResult(w.n); err != nil {
+			return err
+		}
+		if err := t.keep(result); err != nil {
+			return err
+		}
+		_, err := t.exec(`UPDATE runs SET status = ?, owner = 0, fence = 0, updated = ?, finished = ?, wake = ?, duration = ?, records = ?,
+			reason = ?, error = ?, plugins = ?, result = ?, result_at = ? WHERE n = ?`,
+			string(e.Status), now, finished, nanos(e.Wake), e.DurationMS, records,
+			e.Reason, failure, plugins, result.inline(), result.digest, w.n)
+		return err
+	}})
+	w.ended = true
+	w.mu.Unlock()
+}
 
 // Leave gives the run back as it stands; somebody may Take it.
-func (w *Writer) Leave(done func(error)) {}
+func (w *Writer) Leave(done func(error)) {
+	w.put(op{done: w.givenBack(done), act: func(t *tx) error { return t.release(w) }}, true)
+}
+
+// givenBack is a done that also ends the ownership in this process.
+func (w *Writer) givenBack(done func(error)) func(error) {
+	return func(err error) {
+		if err == nil {
+			w.j.disown(w)
+		}
+		if done != nil {
+			done(err)
+		}
+	}
+}
+
+func (t *tx) forgetResult(n int64) error {
+	digest, err := t.bytes("SELECT result_at FROM runs WHERE n = ?", n)
+	if err != nil {
+		return err
+	}
+	return t.forget(digest)
+}
+
+func (j *Journal) now() int64 { return j.o.Now().UnixNano() }
+
+// nanos is a time as it lies in a column; none: 0.
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func timeOf(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}
