@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"wasmhost/bench/gotest"
@@ -46,6 +48,7 @@ func main() {
 			fmt.Sprint("MODULE_SEED=", *seed),
 		},
 	}.Rows()
+	slices.SortStableFunc(rows, func(a, b gotest.Row) int { return place(a) - place(b) })
 	unexplained := show(os.Stdout, rows)
 	fmt.Printf("\nin all %s\n", time.Since(begin).Round(time.Second))
 	if err != nil {
@@ -56,6 +59,11 @@ func main() {
 		fmt.Fprintf(os.Stderr, "%d cases differ for no listed reason\n", unexplained)
 		os.Exit(1)
 	}
+}
+
+// place is where a row stands, wherever its test ran.
+func place(r gotest.Row) int {
+	return slices.IndexFunc([]string{"go-sdk", "core", "generated", "mutants"}, func(kind string) bool { return strings.HasPrefix(r.What, kind) })
 }
 
 // show prints the table and what is behind it, and returns how many
