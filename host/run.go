@@ -134,7 +134,8 @@ func (r *Run) run(ctx context.Context) {
 	defer r.cancel(nil)
 	h := r.host
 	h.plugins.warm(ctx, r.workflow.plan)
-	result := h.local.Run(ctx, engine.Start{ID: r.id, Plan: r.workflow.plan, Input: r.input, Emit: r.emit})
+	o, _ := h.local.Run(ctx, engine.Start{ID: r.id, Plan: r.workflow.plan, Input: r.input, Emit: r.emit})
+	result := o.Result
 
 	m := h.metricsOf(r.workflow.plan)
 	m.count(result)

@@ -13,6 +13,7 @@ type Type string
 
 const (
 	RunStarted    Type = "run.started"
+	RunResumed    Type = "run.resumed" // by another process, or by a person's retry
 	RunFinished   Type = "run.finished"
 	HealthChecked Type = "health.checked"
 
@@ -60,8 +61,9 @@ type Event struct {
 	// RetryInMS is the wait before the next attempt, of node.retrying.
 	RetryInMS float64 `json:"retry_in_ms,omitempty"`
 	// Steps and MemoryBytes are what the call used, where they are measured.
-	Steps       uint64 `json:"steps,omitempty"`
-	MemoryBytes uint64 `json:"memory_bytes,omitempty"`
+	Steps       uint64     `json:"steps,omitempty"`
+	MemoryBytes uint64     `json:"memory_bytes,omitempty"`
+	HostCalls   *HostCalls `json:"host_calls,omitempty"`
 
 	// Breaker is the key of a breaker.changed, From and To its states.
 	Breaker string `json:"breaker,omitempty"`
@@ -74,6 +76,12 @@ type Event struct {
 
 	Health *Report `json:"health,omitempty"`
 	Result *Result `json:"result,omitempty"`
+
+	// Key names the node or item like Node, but different for every fallback
+	// level, and Mark is what the engine wants to know of the event when a run
+	// goes on: both are the journal's, beside the event.
+	Key  string `json:"-"`
+	Mark uint8  `json:"-"`
 }
 
 // Sink takes events as they happen. Emit is called from many goroutines and

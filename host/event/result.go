@@ -75,6 +75,11 @@ type NodeResult struct {
 	Digest     string  `json:"digest,omitempty"`
 	AnsweredBy string  `json:"answered_by,omitempty"`
 	Reason     string  `json:"reason,omitempty"`
+	// Steps and HostCalls are those of the attempt that answered, MemoryBytes its
+	// peak.
+	Steps       uint64     `json:"steps,omitempty"`
+	MemoryBytes uint64     `json:"memory_bytes,omitempty"`
+	HostCalls   *HostCalls `json:"host_calls,omitempty"`
 	// Errors are all failures on the way to the answer, oldest first.
 	Errors   []*Error `json:"errors,omitempty"`
 	Warnings []*Error `json:"warnings,omitempty"`

@@ -68,7 +68,11 @@ func Plan(shape Shape, n int) *workflow.Plan {
 
 // Run runs a plan once, and fails when the run does.
 func (e *Engine) Run(p *workflow.Plan) error {
-	r := e.local.Run(context.Background(), engine.Start{ID: "bench", Plan: p, Input: event.Text("input"), Emit: e.emit})
+	o, err := e.local.Run(context.Background(), engine.Start{ID: "bench", Plan: p, Input: event.Text("input"), Emit: e.emit})
+	if err != nil {
+		return err
+	}
+	r := o.Result
 	if r.Status != event.Succeeded {
 		return fmt.Errorf("the run %s: %v", r.Status, r.Error)
 	}

@@ -70,9 +70,14 @@ type Request struct {
 	// asked before, when that was not a plugin.
 	From  int
 	Prior *event.NodeResult
+	// Resumed is where an earlier process left this very call; nil: it begins now.
+	Resumed *Resumed
 
 	Slot Slot
 	Emit func(*event.Event)
+	// Begin, if not nil, is asked before every attempt of a node that is not
+	// idempotent: an attempt that nobody would know of must not begin.
+	Begin func(ctx context.Context, key string, attempt int) error
 
 	attempts attempts
 }
@@ -103,6 +108,8 @@ type answer struct {
 	output   event.Value
 	warnings []*event.Error
 	digest   string
+
+	steps, memory uint64
 }
 
 // Call asks the node's answerers in order until one answers. It returns when
@@ -114,7 +121,11 @@ func (c *Caller) Call(ctx context.Context, r *Request) *event.NodeResult {
 	if r.Prior != nil {
 		res.Errors, res.Attempts, res.Run, res.DurationMS = slices.Clone(r.Prior.Errors), r.Prior.Attempts, r.Prior.Run, r.Prior.DurationMS
 	}
-	for who := r.From; ; who++ {
+	from := r.From
+	if r.Resumed != nil {
+		from = k.resume(r.Resumed)
+	}
+	for who := from; ; who++ {
 		if who > len(r.Node.Fallbacks) {
 			break
 		}
@@ -150,6 +161,9 @@ type attempts struct {
 	next   int // number of the next attempt
 	began  int // what next was when the present answerer was asked
 
+	resumed *resilience.Resumed // of the answerer that is asked first
+	inWait  bool                // the wait that it was left in comes first
+
 	// Of the present answerer. The functions are made once for many calls.
 	current *workflow.Answerer
 	plugin  Plugin
@@ -168,7 +182,7 @@ func (k *attempts) begin(c *Caller, r *Request) {
 	if k.set == nil || k.set.plan != r.Plan || k.set.rootPlan != r.Root || k.set.shared != c.shared {
 		k.set = c.set(r.Root, r.Plan)
 	}
-	k.current, k.plugin, k.call, k.digest = nil, nil, plugin.Call{}, ""
+	k.current, k.plugin, k.call, k.digest, k.resumed, k.inWait = nil, nil, plugin.Call{}, "", nil, false
 	k.result = &event.NodeResult{}
 	if k.attempt == nil {
 		k.attempt, k.log = k.once, k.logged
@@ -178,7 +192,9 @@ func (k *attempts) begin(c *Caller, r *Request) {
 // ask asks one answerer, with its whole stack.
 func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answer, *event.Error) {
 	r := k.req
-	if who > 0 {
+	resumed := k.resumed
+	k.resumed = nil
+	if who > 0 && resumed == nil {
 		if ctx.Err() != nil {
 			return answer{}, k.cancelled(ctx)
 		}
@@ -214,7 +230,7 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 	}}
 	out, err := k.set.stack(r.Node, who).Do(ctx, resilience.Options{
 		Gate: r.Slot, Observer: k, Classify: k.set.classify,
-		Idempotent: r.Node.Idempotent, FirstAttempt: k.next, Random: k.random(),
+		Idempotent: r.Node.Idempotent, FirstAttempt: k.next, Random: k.random(), Resumed: resumed,
 	}, k.attempt)
 	if err != nil {
 		var f *resilience.Failure
@@ -232,6 +248,11 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 
 // once is one attempt: a plugin call whose output is what the node promises.
 func (k *attempts) once(ctx context.Context, at resilience.Attempt) (answer, error) {
+	if r := k.req; r.Begin != nil && !r.Node.Idempotent {
+		if err := r.Begin(ctx, r.Key, at.Number); err != nil {
+			return answer{}, err
+		}
+	}
 	c := k.call // hedges run side by side
 	c.Meta.Attempt, c.Meta.Deadline = at.Number, at.Deadline
 	got, err := k.plugin.Call(ctx, c)
@@ -252,7 +273,7 @@ func (k *attempts) once(ctx context.Context, at resilience.Attempt) (answer, err
 			return answer{}, &event.Error{Class: event.Permanent, Code: "invalid_output", Message: err.Error(), Cause: err}
 		}
 	}
-	return answer{output: v, warnings: got.Warnings, digest: got.Digest}, nil
+	return answer{output: v, warnings: got.Warnings, digest: got.Digest, steps: got.Steps, memory: got.MemoryBytes}, nil
 }
 
 func (k *attempts) answered(out answer, a *workflow.Answerer, who int) {
@@ -261,7 +282,7 @@ func (k *attempts) answered(out answer, a *workflow.Answerer, who int) {
 	if who > 0 {
 		res.Status = event.Degraded
 	}
-	res.Digest = out.digest
+	res.Digest, res.Steps, res.MemoryBytes = out.digest, out.steps, out.memory
 	for _, w := range out.warnings {
 		w := *w
 		res.Warnings = append(res.Warnings, k.placed(&w, a))

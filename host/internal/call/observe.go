@@ -14,6 +14,7 @@ func (k *attempts) AttemptStarted(a resilience.Attempt) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !a.Hedge {
+		k.inWait = false
 		k.result.Attempts++
 		k.next = a.Number + 1
 	}
@@ -37,12 +38,17 @@ func (k *attempts) AttemptEnded(a resilience.Attempt, f *resilience.Failure, d t
 
 // Retrying tells of the wait before another attempt.
 func (k *attempts) Retrying(next int, wait time.Duration, cause *resilience.Failure) {
-	k.mu.Lock()
-	k.result.Stats.Retries++
-	k.mu.Unlock()
+	e := &event.Event{Type: event.NodeRetrying, Attempt: next, Plugin: k.current.Plugin,
+		RetryInMS: ms(wait), Error: k.placed(toEvent(cause), k.current)}
+	if k.inWait { // told when the wait began
+		k.inWait, e.Reason = false, GoesOn
+	} else {
+		k.mu.Lock()
+		k.result.Stats.Retries++
+		k.mu.Unlock()
+	}
 	k.req.Slot.Release() // waits hold no slot
-	k.emit(&event.Event{Type: event.NodeRetrying, Attempt: next, Plugin: k.current.Plugin,
-		RetryInMS: ms(wait), Error: k.placed(toEvent(cause), k.current)})
+	k.emit(e)
 }
 
 // Rejected counts a refusal by a breaker or a limiter: no attempt.
@@ -65,6 +71,6 @@ func (k *attempts) emit(e *event.Event) {
 	if k.req.Emit == nil {
 		return
 	}
-	e.Workflow, e.Level, e.Node = k.req.Plan.Name, k.req.Level, k.req.Path
+	e.Workflow, e.Level, e.Node, e.Key = k.req.Plan.Name, k.req.Level, k.req.Path, k.req.Key
 	k.req.Emit(e)
 }

@@ -32,6 +32,9 @@ const (
 	Ended
 	// Level tells that a fallback level is tried.
 	Level
+	// Ask tells that a node or an item waits for a person, for Reason; Decide
+	// answers, or ExpireNode.
+	Ask
 )
 
 // Command is what Progress wants done, or tells, in order.
@@ -48,8 +51,9 @@ type Command struct {
 	From  int
 	Prior *event.NodeResult
 	// Round is the number of the round that a Pause comes before, from 1.
-	Round int
-	Error *event.Error
+	Round  int
+	Error  *event.Error
+	Reason string
 }
 
 // abandoned is the answer to a Call that must not begin any more.
@@ -64,6 +68,9 @@ func (c *Command) abandoned() *event.NodeResult {
 	}
 	return r
 }
+
+// Key is what the command's node or item is called in the history.
+func (c *Command) Key() string { return c.Flow.Key(c.Node, c.Item) }
 
 // Path names the command's node or item from the root, for events.
 func (c *Command) Path() string { return c.Flow.path(c.Node, c.Item) }

@@ -30,6 +30,7 @@ type Flow struct {
 	started  time.Time
 	// lastPause is the wait before the round, for backoffs that build on it.
 	lastPause time.Duration
+	seeds     *seeds
 }
 
 // nodeState is where one node stands.
@@ -38,6 +39,7 @@ type nodeState struct {
 	handlers int32 // of a failed node: error edges that have not ended
 	running  bool
 	absorbed bool
+	seeded   bool // done in an earlier generation
 	tally    tally
 	result   *event.NodeResult
 	items    *items
@@ -60,7 +62,7 @@ func (t *tally) add(attempts int) {
 }
 
 func newFlow(l *Ladder) *Flow {
-	f := &Flow{p: l.p, plan: l.plan, ladder: l, started: l.p.now}
+	f := &Flow{p: l.p, plan: l.plan, ladder: l, started: l.p.now, seeds: newSeeds(l.seed, l.plan)}
 	f.nodes = make([]nodeState, len(l.plan.Nodes))
 	f.unended = len(f.nodes)
 	for i := range f.nodes {
@@ -237,6 +239,11 @@ func (f *Flow) decideNode(i int) {
 			return
 		}
 	}
+	if r := f.kept(n); r != nil {
+		s.seeded, s.tally.all = true, r.Attempts
+		f.ended(n, r)
+		return
+	}
 	if n.ForEach != nil {
 		f.startItems(n)
 		return
@@ -247,8 +254,13 @@ func (f *Flow) decideNode(i int) {
 
 // startOne starts a node, or one item of it.
 func (f *Flow) startOne(n *workflow.Node, item int) {
-	if n.Kind == workflow.WorkflowNode {
+	switch n.Kind {
+	case workflow.WorkflowNode:
 		f.startSub(n, item)
+		return
+	case workflow.ApprovalNode:
+		f.nodes[n.Index].started = f.p.now
+		f.p.park(f, n, -1, nil)
 		return
 	}
 	f.p.put(Command{Kind: Call, Ladder: f.ladder, Flow: f, Node: n, Item: item})
@@ -320,6 +332,15 @@ func (f *Flow) stopped() *event.Error {
 
 // called takes the outcome of a call.
 func (f *Flow) called(n *workflow.Node, item int, r *event.NodeResult) {
+	if f.parks(n, item, r) {
+		f.p.park(f, n, item, r)
+		return
+	}
+	f.settled(n, item, r)
+}
+
+// settled ends a call.
+func (f *Flow) settled(n *workflow.Node, item int, r *event.NodeResult) {
 	if item >= 0 {
 		f.itemEnded(n, item, r)
 		return
@@ -409,6 +430,7 @@ func (f *Flow) cut(why *event.Error, match func(*workflow.Node) bool) {
 		if n := &f.plan.Nodes[i]; f.nodes[i].running && match(n) {
 			f.cutItems(n, why, event.Cancelled)
 			f.cutSubs(n, why)
+			f.cutParked(n, why)
 		}
 	}
 }

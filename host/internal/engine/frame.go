@@ -12,9 +12,11 @@ import (
 // frame is the context of a ladder, of what a flow may stop, or of a node with
 // items, with the deadline that ends it.
 type frame struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	timer  call.Timer
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	due     time.Time // of the deadline; zero: none
+	expired message   // what then is told
+	timer   call.Timer
 }
 
 // open makes a ladder's context and starts its deadline.
@@ -28,12 +30,15 @@ func (r *run) open(l *Ladder) {
 	}
 	f := newFrame(parent)
 	r.ladders[l] = f
+	if r.replay != nil {
+		r.replay.ladders[l.keys] = l
+	}
 	if d := l.Deadline(); d > 0 {
 		r.deadline(f, d, message{kind: expired, ladder: l})
 	}
 }
 
-func (r *run) close(l *Ladder) {
+func (r *run) closeLadder(l *Ladder) {
 	r.endFrame(r.ladders[l], nil)
 	delete(r.ladders, l)
 	if f := r.flows[l.primary]; f != nil {
@@ -53,7 +58,7 @@ func (r *run) ctx(f *Flow, n *workflow.Node) context.Context {
 		}
 		parent = s.ctx
 	}
-	if n.ForEach == nil {
+	if n.ForEach == nil && n.Kind != workflow.ApprovalNode {
 		return parent
 	}
 	key := nodeKey{f, n}
@@ -61,6 +66,9 @@ func (r *run) ctx(f *Flow, n *workflow.Node) context.Context {
 	if s == nil {
 		s = newFrame(parent)
 		r.nodes[key] = s
+		if r.replay != nil {
+			r.replay.nodes[f.Key(n, -1)] = key
+		}
 		if n.Deadline > 0 {
 			r.deadline(s, n.Deadline, message{kind: expired, flow: f, node: n})
 		}
@@ -78,7 +86,23 @@ func newFrame(parent context.Context) *frame {
 // cut itself does, or it would look like somebody else's.
 func (r *run) deadline(f *frame, d time.Duration, m message) {
 	m.frame = f
-	f.timer = r.clock.AfterFunc(d, func() { r.answer(m) })
+	f.due, f.expired = r.progress.now.Add(d), m
+	if r.replay == nil {
+		r.arm(f)
+	}
+}
+
+// arm starts the deadline of a frame, or tells at once that it has passed.
+func (r *run) arm(f *frame) {
+	if f.due.IsZero() {
+		return
+	}
+	left := f.due.Sub(r.clock.Now())
+	if left <= 0 {
+		r.first(f.expired)
+		return
+	}
+	f.timer = r.clock.AfterFunc(left, func() { r.box.put(f.expired) })
 }
 
 func (r *run) endFrame(f *frame, cause *event.Error) {

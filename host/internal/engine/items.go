@@ -54,6 +54,9 @@ func (f *Flow) startItems(n *workflow.Node) {
 	if same {
 		it.children = old.children
 	}
+	if old == nil {
+		f.plant(n, it)
+	}
 	s.items = it
 	s.running, s.started = true, f.p.now
 	f.p.put(Command{Kind: Started, Ladder: f.ladder, Flow: f, Node: n, Item: -1})
@@ -62,6 +65,25 @@ func (f *Flow) startItems(n *workflow.Node) {
 		return
 	}
 	f.moreItems(n)
+}
+
+// plant takes over what an earlier generation has done of the items.
+func (f *Flow) plant(n *workflow.Node, it *items) {
+	kept := f.itemSeeds(n, len(it.values))
+	if kept == nil {
+		return
+	}
+	it.order = it.order[:0]
+	for i, r := range kept {
+		if r == nil {
+			it.order = append(it.order, i)
+			continue
+		}
+		it.results[i] = r
+		it.tallies[i].all = r.Attempts
+		f.nodes[n.Index].tally.all += r.Attempts
+		it.ended++
+	}
 }
 
 // moreItems starts as many items as max_parallel allows. An item that ends while
@@ -111,6 +133,7 @@ func (f *Flow) itemEnded(n *workflow.Node, i int, r *event.NodeResult) {
 			f.p.put(Command{Kind: Stop, Ladder: f.ladder, Flow: f, Node: n, Item: -1, Error: why})
 			f.cutItems(n, why, event.Cancelled)
 			f.cutSubs(n, why)
+			f.cutParked(n, why)
 			return
 		}
 	}
@@ -166,6 +189,10 @@ func (f *Flow) itemCut(n *workflow.Node, item int) bool {
 
 func (f *Flow) expireNode(n *workflow.Node) {
 	s := &f.nodes[n.Index]
+	if n.Kind == workflow.ApprovalNode {
+		f.approvalExpired(n)
+		return
+	}
 	if !s.running || s.items == nil || s.items.cut != nil {
 		return
 	}
@@ -174,6 +201,7 @@ func (f *Flow) expireNode(n *workflow.Node) {
 	f.p.put(Command{Kind: Stop, Ladder: f.ladder, Flow: f, Node: n, Item: -1, Error: why})
 	f.cutItems(n, why, event.Failed)
 	f.cutSubs(n, why)
+	f.cutParked(n, why)
 }
 
 // endItems makes the node's result of its items'.

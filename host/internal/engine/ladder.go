@@ -21,6 +21,7 @@ type Ladder struct {
 	number     int    // see Number
 	prefix     string // of its nodes' paths
 	keys       string // of their idempotency keys
+	seed       *seed
 
 	primary *Flow
 	child   *Ladder // the level that is tried now
@@ -76,7 +77,7 @@ func (l *Ladder) Path() string { return strings.TrimSuffix(l.prefix, "/") }
 // level is the ladder of the next level of l.
 func (l *Ladder) level(plan *workflow.Plan) *Ladder {
 	place := len(l.levels)
-	next := &Ladder{p: l.p, plan: plan, input: l.input, up: l, node: -1, item: -1, number: l.number,
+	next := &Ladder{p: l.p, plan: plan, input: l.input, up: l, node: -1, item: -1, number: l.number, seed: l.seed.next(place),
 		prefix: l.prefix, keys: l.keys + "level" + itoa(place) + ":"}
 	if l.up == nil && l.parent == nil {
 		next.number = place

@@ -28,38 +28,70 @@ type Start struct {
 	Plan  *workflow.Plan
 	Input event.Value
 	// Emit takes the run's events, from several goroutines; V, Seq, Time and Run
-	// are its to set. nil: nobody wants them.
+	// are its to set, and Key and Mark are for the Journal. nil: nobody wants them.
 	Emit func(*event.Event)
+	// Journal keeps the run's history, to which Emit's events belong, too. nil:
+	// nothing is kept.
+	Journal Journal
+	// Parks lets nodes wait for a person. It needs a Journal.
+	Parks bool
+	// History is what an earlier process has kept, since the generation began.
+	History []Entry
+	// Seed is what is kept of the generation before, or nil.
+	Seed *Seed
+	// Control is the run's, or nil.
+	Control *Control
 }
 
-// Run runs a workflow to its end and returns when nothing of it is left
-// running. Cancelling ctx cancels the run, with the context's cause.
-func (l *Local) Run(ctx context.Context, s Start) *event.Result {
+// Outcome is how Run ended.
+type Outcome struct {
+	// Result is that of the run. Its status is waiting when there is nothing to do
+	// but wait for a person, running when the run was suspended: both go on with
+	// their history.
+	Result *event.Result
+	// Reason says what a waiting run waits for, Wake when its next deadline passes
+	// (zero: it has none).
+	Reason string
+	Wake   time.Time
+}
+
+// Run runs a workflow to its end, or until nothing but a person can bring it
+// on, and returns when nothing of it is left running. Cancelling ctx cancels
+// the run, with the context's cause. An error is one of the journal or of the
+// history: the run did not end, and what was kept stands.
+func (l *Local) Run(ctx context.Context, s Start) (Outcome, error) {
 	clock := l.Clock
 	if clock == nil {
 		clock = call.RealClock()
+	}
+	if s.Emit == nil {
+		s.Emit = func(*event.Event) {}
+	}
+	if s.Control == nil {
+		s.Control = NewControl()
 	}
 	// The calls' contexts end by the run's own hand, with a cause that tells
 	// why, never by the caller's context directly.
 	base, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
-	r := &run{local: l, clock: clock, start: s, base: base,
-		inbox:   make(chan message, 64),
-		done:    make(chan struct{}),
+	r := &run{local: l, clock: clock, start: s, base: base, end: end, emit: s.Emit, box: s.Control.box,
 		ladders: map[*Ladder]*frame{}, flows: map[*Flow]*frame{}, nodes: map[nodeKey]*frame{},
 	}
-	r.slots = newSlots(s.Plan.Run.Concurrency, func() { r.answer(message{kind: woken}) })
+	r.slots = newSlots(s.Plan.Run.Concurrency, func() { r.box.put(message{kind: woken}) })
 	r.began = clock.Now()
-	r.emit = s.Emit
-	if r.emit == nil {
-		r.emit = func(*event.Event) {}
+	if len(s.History) > 0 {
+		r.began = s.History[0].time(r.began)
 	}
-	defer close(r.done)
-	r.emit(&event.Event{Type: event.RunStarted, Workflow: s.Plan.Name})
-	r.progress = NewProgress(base, s.Plan, s.ID, s.Input, r.began)
+	defer r.close()
+	if err := r.begin(); err != nil {
+		return Outcome{}, err
+	}
 	r.loop(ctx)
 	r.dismiss()
-	return r.result()
+	if r.broken != nil {
+		return Outcome{}, r.broken
+	}
+	return r.outcome(), nil
 }
 
 type run struct {
@@ -67,16 +99,21 @@ type run struct {
 	clock    call.Clock
 	start    Start
 	base     context.Context
+	end      context.CancelCauseFunc
 	began    time.Time
 	progress *Progress
 	emit     func(*event.Event)
 	slots    *slots
-	inbox    chan message
-	done     chan struct{}
+	box      *mailbox
 
 	ready []Command // calls that wait for a slot
 	head  int
 	cut   bool // some of them must not begin any more
+	hold  int  // deadlines that had passed before the run went on: they come first
+	busy  int  // answers that will come
+
+	suspended bool
+	broken    error // of the journal
 
 	idle     []*worker
 	answered []*worker // their calls have ended
@@ -84,6 +121,10 @@ type run struct {
 	ladders map[*Ladder]*frame
 	flows   map[*Flow]*frame
 	nodes   map[nodeKey]*frame
+
+	replay  *replay  // while the history is given again
+	resumed inFlight // calls that another process began
+	retold  int      // events that were told before and are not told again
 }
 
 type nodeKey struct {
@@ -91,17 +132,26 @@ type nodeKey struct {
 	node *workflow.Node
 }
 
-// message is an answer on its way to the loop.
+// message is what the loop is told: an answer on its way to Progress, mostly.
 type message struct {
 	kind   Kind
-	worker *worker
+	at     time.Time
+	worker *worker // of a Call, unless it never began
 	result *event.NodeResult
 	flow   *Flow
 	ladder *Ladder
 	node   *workflow.Node
+	item   int
 	report *event.Report
 	frame  *frame
 	cause  error
+	kept   bool  // it is in the journal
+	lost   error // it could not be kept
+	held   bool  // no call begins before it was taken
+	// dropped: the answer is only that the run was suspended.
+	dropped  bool
+	decision *Decision
+	done     func(*event.Error)
 }
 
 // Kinds of messages that answer no command.
@@ -109,47 +159,174 @@ const (
 	expired   Kind = 255 - iota // a deadline has passed
 	cancelled                   // somebody wants the run to end
 	woken                       // a slot may be free
+	decided                     // a person has answered
+	suspended                   // the process ends, the run shall not
 )
+
+// begin makes the Progress, and gives it the history if there is one.
+func (r *run) begin() error {
+	s := &r.start
+	for i := range s.History {
+		if s.History[i].Mark == MarkTold {
+			r.retold++
+		}
+	}
+	r.tellOnce(&event.Event{Type: event.RunStarted, Workflow: s.Plan.Name})
+	r.progress = NewProgress(r.base, s.Plan, s.ID, s.Input, r.began, Options{Parks: s.Parks, Seed: s.Seed})
+	if len(s.History) == 0 {
+		return nil
+	}
+	return r.goOn(s.History)
+}
 
 func (r *run) loop(ctx context.Context) {
 	if ctx.Err() != nil {
-		r.progress.Cancel(context.Cause(ctx))
+		r.first(message{kind: cancelled, cause: context.Cause(ctx)})
 	} else {
-		defer context.AfterFunc(ctx, func() { r.answer(message{kind: cancelled, cause: context.Cause(ctx)}) })()
+		defer context.AfterFunc(ctx, func() { r.box.put(message{kind: cancelled, cause: context.Cause(ctx)}) })()
 	}
-	for {
-		r.obey()
-		if r.progress.Over() {
-			return
+	r.obey()
+	for !r.over() {
+		for _, m := range r.box.take() {
+			r.take(&m)
+			r.obey()
 		}
-		r.take(<-r.inbox)
 	}
 }
 
-func (r *run) take(m message) {
+// over reports whether the loop has nothing to wait for.
+func (r *run) over() bool {
 	p := r.progress
-	p.At(r.clock.Now())
+	switch {
+	case p.Over():
+		return true
+	case r.broken != nil || r.suspended:
+		return r.busy == 0
+	case r.busy == 0 && r.hold == 0 && r.head == len(r.ready) && p.Parked() > 0:
+		p.waiting = true
+		return true
+	}
+	return false
+}
+
+// take takes a message. What is an answer to Progress must be in the journal
+// before it counts: calls, checks and pauses see to it themselves.
+func (r *run) take(m *message) {
+	switch m.kind {
+	case woken:
+		r.slots.woken.Store(false)
+		return
+	case suspended:
+		r.suspend()
+		return
+	case Call:
+		if m.worker != nil {
+			c := &m.worker.command
+			m.flow, m.node, m.item = c.Flow, c.Node, c.Item
+			r.answered = append(r.answered, m.worker)
+		}
+		r.busy--
+	case Check, Pause:
+		r.busy--
+	default:
+		if !m.kept {
+			r.wish(m)
+			return
+		}
+		if r.start.Journal != nil {
+			r.busy--
+		}
+	}
+	switch {
+	case m.lost != nil:
+		r.breakOff(m.lost)
+	case m.dropped || r.broken != nil:
+	default:
+		r.apply(m)
+	}
+	if m.done != nil {
+		m.done(asJournalError(m.lost))
+	}
+}
+
+// wish takes what was not asked for: the end of a deadline, a person's answer.
+// It counts when it is kept.
+func (r *run) wish(m *message) {
+	if r.broken != nil || r.suspended || r.progress.Over() {
+		m.refuse()
+		return
+	}
+	if m.kind == decided {
+		if _, err := r.progress.find(m.decision); err != nil {
+			m.done(err)
+			return
+		}
+	}
+	if !r.means(m) {
+		r.letGo(m)
+		return
+	}
+	if r.start.Journal == nil {
+		m.kept, m.at = true, r.clock.Now()
+		r.take(m)
+		return
+	}
+	r.busy++
+	r.keep(*m)
+}
+
+// means reports whether a deadline is still that of its ladder or node: a timer
+// may fire while what it was for ends, and the same ladder or node may have
+// begun another round since.
+func (r *run) means(m *message) bool {
+	if m.kind != expired {
+		return true
+	}
+	if m.ladder != nil {
+		return r.ladders[m.ladder] == m.frame
+	}
+	return r.nodes[nodeKey{m.flow, m.node}] == m.frame
+}
+
+// first lets no call begin before m is taken.
+func (r *run) first(m message) {
+	m.held = true
+	r.hold++
+	r.box.put(m)
+}
+
+func (r *run) letGo(m *message) {
+	if m.held {
+		r.hold--
+	}
+}
+
+// apply gives Progress an answer.
+func (r *run) apply(m *message) {
+	p := r.progress
+	if m.at.After(p.now) {
+		p.At(m.at)
+	}
 	switch m.kind {
 	case Call:
-		c := &m.worker.command
-		r.answered = append(r.answered, m.worker)
-		p.Called(c.Flow, c.Node, c.Item, m.result)
+		p.Called(m.flow, m.node, m.item, m.result)
 	case Check:
-		r.emit(&event.Event{Type: event.HealthChecked, Workflow: m.flow.plan.Name, Level: m.flow.ladder.Number(), Health: m.report})
+		r.tellOnce(&event.Event{Type: event.HealthChecked, Workflow: m.flow.plan.Name, Level: m.flow.ladder.Number(), Health: m.report})
 		p.Checked(m.flow, m.report)
 	case Pause:
 		p.Paused(m.flow)
 	case cancelled:
+		r.letGo(m)
 		p.Cancel(m.cause)
-	case woken:
-		r.slots.woken.Store(false)
+	case decided:
+		p.Decide(m.decision)
 	case expired:
-		// A timer may fire while what it was for ends, and the same ladder or node
-		// may have begun another round since.
+		r.letGo(m)
 		switch {
-		case m.ladder != nil && r.ladders[m.ladder] == m.frame:
+		case !r.means(m):
+		case m.ladder != nil:
 			p.Expire(m.ladder)
-		case m.ladder == nil && r.nodes[nodeKey{m.flow, m.node}] == m.frame:
+		default:
 			p.ExpireNode(m.flow, m.node)
 		}
 	}
@@ -177,7 +354,7 @@ func (r *run) do(c *Command) {
 	case Open:
 		r.open(c.Ladder)
 	case Close:
-		r.close(c.Ladder)
+		r.closeLadder(c.Ladder)
 	case Stop:
 		r.cut = true
 		if c.Node != nil {
@@ -193,8 +370,15 @@ func (r *run) do(c *Command) {
 		r.ladders[c.Ladder].cancel(c.Error)
 	case Call:
 		r.ready = append(r.ready, *c)
+		if r.replay != nil {
+			r.replay.asked(r, c)
+		}
 	case Check:
-		r.check(c.Flow, r.ladders[c.Ladder].ctx)
+		if r.replay != nil {
+			r.replay.checks[c.Ladder.keys] = c.Flow
+			return
+		}
+		r.check(c.Flow)
 	case Pause:
 		r.pause(c)
 	default:
@@ -205,6 +389,9 @@ func (r *run) do(c *Command) {
 // dispatch starts the calls for which there is a slot. It reports whether there
 // are new commands to obey.
 func (r *run) dispatch() bool {
+	if r.replay != nil || r.hold > 0 || r.broken != nil || r.suspended {
+		return false
+	}
 	if r.cut {
 		r.cut = false
 		if r.abandon() {
@@ -237,9 +424,16 @@ func (r *run) abandon() bool {
 	r.ready = kept
 	for i := range gone {
 		c := &gone[i]
-		r.progress.Called(c.Flow, c.Node, c.Item, c.abandoned())
+		r.busy++
+		m := message{kind: Call, flow: c.Flow, node: c.Node, item: c.Item, result: c.abandoned()}
+		if r.start.Journal != nil {
+			r.keep(m)
+			continue
+		}
+		m.at = r.clock.Now()
+		r.take(&m)
 	}
-	return len(gone) > 0
+	return len(gone) > 0 && r.start.Journal == nil
 }
 
 func (r *run) pop() {
@@ -250,28 +444,36 @@ func (r *run) pop() {
 	}
 }
 
-// answer brings a message to the loop, unless the run has ended. Workers need
-// not ask for that: the run waits for them.
-func (r *run) answer(m message) {
-	select {
-	case r.inbox <- m:
-	case <-r.done:
-	}
-}
-
-func (r *run) check(f *Flow, ctx context.Context) {
+// check runs the health checks of a flow.
+func (r *run) check(f *Flow) {
+	ctx := r.ladders[f.ladder].ctx
+	r.busy++
 	go func() {
 		r.answer(message{kind: Check, flow: f, report: r.local.Health.Check(ctx, f.plan, r.start.ID)})
 	}()
 }
 
+// pause waits before another round of a flow.
 func (r *run) pause(c *Command) {
-	wait := r.local.Caller.Wait(&c.Flow.plan.Run.Retry, c.Round, c.Flow.lastPause, c.Error, c.Flow.ladder.keys)
-	c.Flow.lastPause = wait
-	r.emit(&event.Event{Type: event.NodeRetrying, Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(), Node: c.Flow.ladder.Path(),
+	if p := r.replay; p != nil && (r.retold > 0 || p.looking) { // the wait was chosen already
+		r.retold--
+		p.pauses[c.Ladder.keys] = c.Flow
+		return
+	}
+	f := c.Flow
+	wait := r.local.Caller.Wait(&f.plan.Run.Retry, c.Round, f.lastPause, c.Error, f.ladder.keys)
+	f.lastPause = wait
+	r.remember(note{Kind: notePausing, Wait: wait}, f.ladder.keys)
+	r.tellOnce(&event.Event{Type: event.NodeRetrying, Workflow: f.plan.Name, Level: f.ladder.Number(), Node: f.ladder.Path(),
 		Attempt: c.Round + 1, RetryInMS: float64(wait) / 1e6, Error: c.Error, Reason: "the whole run"})
-	f, ctx := c.Flow, r.ladders[c.Ladder].ctx
-	timer := r.clock.NewTimer(wait)
+	r.wait(f, wait)
+}
+
+// wait answers a Pause after d.
+func (r *run) wait(f *Flow, d time.Duration) {
+	ctx := r.ladders[f.ladder].ctx
+	timer := r.clock.NewTimer(d)
+	r.busy++
 	go func() {
 		defer timer.Stop()
 		select {
@@ -280,6 +482,32 @@ func (r *run) pause(c *Command) {
 		}
 		r.answer(message{kind: Pause, flow: f})
 	}()
+}
+
+// outcome is the end of the run, or where it stands.
+func (r *run) outcome() Outcome {
+	if r.progress.Over() {
+		return Outcome{Result: r.result()}
+	}
+	o := Outcome{Result: r.progress.unfinished(r.start.ID, r.began, r.clock.Now())}
+	for _, k := range r.progress.parked {
+		if o.Reason != "" {
+			o.Reason += "; "
+		}
+		o.Reason += k.path() + ": " + k.why()
+	}
+	due := func(f *frame) {
+		if !f.due.IsZero() && (o.Wake.IsZero() || f.due.Before(o.Wake)) {
+			o.Wake = f.due
+		}
+	}
+	for _, f := range r.ladders {
+		due(f)
+	}
+	for _, f := range r.nodes {
+		due(f)
+	}
+	return o
 }
 
 func (r *run) result() *event.Result {

@@ -188,7 +188,7 @@ func TestStorm(t *testing.T) {
 			wg.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%25)*time.Millisecond)
 				defer cancel()
-				r := l.Run(ctx, engine.Start{ID: fmt.Sprint(i), Plan: plan, Emit: func(*event.Event) {}})
+				r := run(ctx, l, engine.Start{ID: fmt.Sprint(i), Plan: plan, Emit: func(*event.Event) {}})
 				if !r.Status.Ended() {
 					t.Errorf("run %d: %s", i, r.Status)
 				}
@@ -211,7 +211,7 @@ func TestVirtualClock(t *testing.T) {
 	l := &engine.Local{Caller: call.NewCaller(plugins, call.NewShared(clock, nil), clock), Clock: clock}
 	plan := enginetest.Plan("w", enginetest.RunDeadline(24*time.Hour), enginetest.RunRetry(1, time.Hour), enginetest.Node("a", enginetest.Retry(1, time.Hour)))
 	done := make(chan *event.Result)
-	go func() { done <- l.Run(t.Context(), engine.Start{ID: "r", Plan: plan}) }()
+	go func() { done <- run(t.Context(), l, engine.Start{ID: "r", Plan: plan}) }()
 	for range 2 {
 		clock.BlockUntil(2) // the run's deadline, and a wait
 		clock.Advance(time.Hour)

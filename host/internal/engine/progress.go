@@ -21,7 +21,7 @@ import (
 // Progress is one run as a state machine. It is not safe for concurrent use.
 //
 // The caller takes commands from Take until there are none, does them, and
-// answers with Called, Checked, Paused, Expire, ExpireNode and Cancel; each
+// answers with Called, Checked, Paused, Expire, ExpireNode, Decide and Cancel; each
 // answer may bring new commands. The run is over when Over says so.
 type Progress struct {
 	runID string
@@ -33,6 +33,10 @@ type Progress struct {
 	taken    int
 	decide   []decision
 	over     bool
+
+	parks   bool // what only a person can settle waits instead of failing
+	parked  []*parked
+	waiting bool // for nothing else
 }
 
 type decision struct {
@@ -40,11 +44,20 @@ type decision struct {
 	node int
 }
 
+// Options are what else a Progress may begin with.
+type Options struct {
+	// Parks lets nodes wait for a person: without it an approval fails, and so does
+	// a node whose outcome nobody knows.
+	Parks bool
+	// Seed is what is kept of an earlier generation of the run, or nil.
+	Seed *Seed
+}
+
 // NewProgress begins a run of plan with an input that was checked already.
 // Expressions that nodes carry are evaluated under ctx.
-func NewProgress(ctx context.Context, plan *workflow.Plan, runID string, input event.Value, now time.Time) *Progress {
-	p := &Progress{runID: runID, ctx: ctx, now: now}
-	p.root = &Ladder{p: p, plan: plan, input: input, node: -1, item: -1}
+func NewProgress(ctx context.Context, plan *workflow.Plan, runID string, input event.Value, now time.Time, o Options) *Progress {
+	p := &Progress{runID: runID, ctx: ctx, now: now, parks: o.Parks}
+	p.root = &Ladder{p: p, plan: plan, input: input, node: -1, item: -1, seed: o.Seed.root()}
 	p.root.begin()
 	p.settle()
 	return p
@@ -102,7 +115,8 @@ func (p *Progress) Expire(l *Ladder) {
 	p.settle()
 }
 
-// ExpireNode tells that the deadline of a node with items has passed.
+// ExpireNode tells that the deadline of a node with items, or of an approval, has
+// passed.
 func (p *Progress) ExpireNode(f *Flow, n *workflow.Node) {
 	f.expireNode(n)
 	p.settle()

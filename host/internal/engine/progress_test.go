@@ -21,10 +21,10 @@ type hand struct {
 }
 
 func newHand(plan *workflow.Plan) *hand {
-	return &hand{engine.NewProgress(context.Background(), plan, "r", event.Text("in"), time.Unix(0, 0)), map[string]engine.Command{}}
+	return &hand{engine.NewProgress(context.Background(), plan, "r", event.Text("in"), time.Unix(0, 0), engine.Options{}), map[string]engine.Command{}}
 }
 
-var kinds = []string{"open", "close", "check", "call", "pause", "stop", "kill", "started", "ended", "level"}
+var kinds = []string{"open", "close", "check", "call", "pause", "stop", "kill", "started", "ended", "level", "ask"}
 
 // take is what Progress wants, in short.
 func (h *hand) take() string {

@@ -31,7 +31,7 @@ func (f *Flow) startSub(n *workflow.Node, item int) {
 		return
 	}
 	*at = &Ladder{p: f.p, plan: n.Sub, input: input, parent: f, node: n.Index, item: item, number: f.ladder.number,
-		prefix: f.path(n, item) + "/", keys: f.Key(n, item) + "/"}
+		prefix: f.path(n, item) + "/", keys: f.Key(n, item) + "/", seed: f.subSeed(n, item)}
 	(*at).begin()
 }
 

@@ -1,20 +1,34 @@
 package engine
 
-import "wasmhost/host/event"
+import (
+	"wasmhost/host/event"
+	"wasmhost/host/workflow"
+)
 
 // tell turns what Progress tells into events.
 func (r *run) tell(c *Command) {
 	if c.Kind == Level {
-		r.emit(&event.Event{Type: event.FallbackUsed, Workflow: c.Ladder.plan.Name, Level: c.Ladder.Number(), Node: c.Ladder.Path(), Error: c.Error})
+		r.tellOnce(&event.Event{Type: event.FallbackUsed, Workflow: c.Ladder.plan.Name, Level: c.Ladder.Number(), Node: c.Ladder.Path(), Error: c.Error})
 		return
 	}
 	e := &event.Event{Workflow: c.Flow.plan.Name, Level: c.Flow.ladder.Number(), Node: c.Path(), Plugin: c.Node.Primary.Plugin}
 	if c.Kind == Started {
 		e.Type = event.NodeStarted
-		r.emit(e)
+		r.tellOnce(e)
 		return
 	}
-	if c.Item < 0 && c.Node.ForEach != nil {
+	if c.Kind == Ask {
+		if c.Node.Kind == workflow.ApprovalNode {
+			r.ctx(c.Flow, c.Node) // its deadline begins
+		}
+		e.Type, e.Status, e.Reason = event.NodeWaiting, event.Waiting, c.Reason
+		if c.Result != nil {
+			e.Error = c.Result.Error
+		}
+		r.tellOnce(e)
+		return
+	}
+	if c.Item < 0 && (c.Node.ForEach != nil || c.Node.Kind == workflow.ApprovalNode) {
 		key := nodeKey{c.Flow, c.Node}
 		r.endFrame(r.nodes[key], nil)
 		delete(r.nodes, key)
@@ -22,6 +36,7 @@ func (r *run) tell(c *Command) {
 	res := c.Result
 	e.Status, e.Reason, e.Error, e.DurationMS = res.Status, res.Reason, res.Error, res.DurationMS
 	e.Attempt, e.Digest, e.AnsweredBy = res.Attempts, res.Digest, res.AnsweredBy
+	e.Steps, e.MemoryBytes, e.HostCalls = res.Steps, res.MemoryBytes, res.HostCalls
 	if res.Plugin != "" {
 		e.Plugin = res.Plugin
 	}
@@ -39,5 +54,16 @@ func (r *run) tell(c *Command) {
 	default:
 		e.Type = event.NodeFailed
 	}
+	r.tellOnce(e)
+}
+
+// tellOnce tells what follows from the answers alone, unless another process,
+// that had the same answers, has told it already.
+func (r *run) tellOnce(e *event.Event) {
+	if r.retold > 0 {
+		r.retold--
+		return
+	}
+	e.Mark = MarkTold
 	r.emit(e)
 }

@@ -25,7 +25,7 @@ type worker struct {
 func (w *worker) work() {
 	for range w.begin {
 		result := w.run.local.Caller.Call(w.ctx, &w.request)
-		w.run.inbox <- message{kind: Call, worker: w, result: result}
+		w.run.answer(message{kind: Call, worker: w, result: result})
 	}
 }
 
@@ -33,9 +33,7 @@ func (w *worker) work() {
 func (r *run) call(c *Command) {
 	f, n := c.Flow, c.Node
 	path := c.Path()
-	if c.From == 0 { // else it has begun as a sub-workflow
-		r.emit(&event.Event{Type: event.NodeStarted, Workflow: f.plan.Name, Level: f.ladder.number, Node: path, Plugin: n.Primary.Plugin})
-	}
+	r.busy++
 	w := r.worker()
 	w.ctx, w.command = r.ctx(f, n), *c
 	w.ticket.reserved = true
@@ -50,7 +48,16 @@ func (r *run) call(c *Command) {
 	if n.Primary.With == nil { // the fallbacks have it too, or one of their own
 		q.Input = f.Input(n, c.Item)
 	}
-	q.FirstAttempt, q.From, q.Prior = f.Attempts(n, c.Item)+1, c.From, c.Prior
+	q.FirstAttempt, q.From, q.Prior, q.Resumed = f.Attempts(n, c.Item)+1, c.From, c.Prior, nil
+	reason := ""
+	if s := r.resumed[q.Key]; s != nil {
+		q.Resumed, reason = s.resume(q.FirstAttempt, n.Idempotent), call.GoesOn
+		delete(r.resumed, q.Key)
+	}
+	if c.From == 0 { // else it has begun as a sub-workflow
+		r.emit(&event.Event{Type: event.NodeStarted, Workflow: f.plan.Name, Level: f.ladder.number, Node: path, Plugin: n.Primary.Plugin,
+			Reason: reason, Key: q.Key})
+	}
 	w.begin <- struct{}{}
 }
 
@@ -63,6 +70,9 @@ func (r *run) worker() *worker {
 	}
 	w := &worker{run: r, begin: make(chan struct{}, 1), ticket: ticket{slots: r.slots}}
 	w.request = call.Request{Root: r.start.Plan, RunID: r.start.ID, Slot: &w.ticket, Emit: r.emit}
+	if r.start.Journal != nil {
+		w.request.Begin = r.beginAttempt
+	}
 	go w.work()
 	return w
 }

@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"errors"
+
+	"wasmhost/host/event"
+)
+
+// Control reaches into one run from outside. It is safe for concurrent use, and
+// may be used before Run begins and after it has ended.
+type Control struct{ box *mailbox }
+
+// NewControl makes the Control of one run.
+func NewControl() *Control { return &Control{box: newMailbox()} }
+
+// Decide brings a person's answer. done is told when it is kept and counts, or
+// why not: not_waiting, unknown_node, ambiguous, invalid_output, run_ended, or
+// an error of the journal. It must not block.
+func (c *Control) Decide(d Decision, done func(*event.Error)) {
+	m := message{kind: decided, decision: &d, done: done}
+	if !c.box.put(m) {
+		m.refuse()
+	}
+}
+
+// Suspend ends what is in flight without ending the run: what has not been done
+// by then is for whoever goes on with the history. Only for runs with a journal.
+func (c *Control) Suspend() { c.box.put(message{kind: suspended}) }
+
+var errSuspended = errors.New("the process that works on the run ends")
+
+func (r *run) suspend() {
+	if r.suspended || r.start.Journal == nil {
+		return
+	}
+	r.suspended = true
+	r.end(errSuspended)
+}
+
+// refuse answers a decision that comes too late.
+func (m *message) refuse() {
+	if m.done != nil {
+		m.done(&event.Error{Class: event.Permanent, Code: "run_ended", Message: "the run does not wait for anybody any more"})
+	}
+}
+
+// close refuses what nobody has looked at, and stops the deadlines of a run that
+// has not ended.
+func (r *run) close() {
+	for _, f := range r.ladders {
+		r.endFrame(f, nil)
+	}
+	for _, f := range r.nodes {
+		r.endFrame(f, nil)
+	}
+	for _, m := range r.box.close() {
+		if !m.kept {
+			m.refuse()
+		}
+	}
+}
