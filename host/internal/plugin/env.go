@@ -93,7 +93,7 @@ var kernelFunctions = []envFunction{
 			panic(err)
 		}
 	}},
-	{"look", none, none, func(in *instance, _ []uint64) { in.mustGoOn() }},
+	{"wipe", i64i64, none, func(in *instance, s []uint64) { in.wipe(s[0], s[1]) }},
 	{"outside", i32i64i64, none, func(in *instance, s []uint64) {
 		if what := uint32(s[0]); what == 5 || what == 6 { // of the input
 			panic(badHandle("%s: %d bytes at %d lie outside of the input of %d bytes", [...]string{"input_load_u8", "input_load_u64"}[what-5], s[2], s[1], in.kernel.get(atInputLength)))

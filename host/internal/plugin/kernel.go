@@ -165,6 +165,17 @@ func (k *kernel) alloc(n uint64) (uint64, error) {
 	return at, nil
 }
 
+// wipe clears n bytes of the kernel's memory, in pieces with a look at the call
+// between them: this thread does nothing else while one is cleared.
+func (in *instance) wipe(at, n uint64) {
+	for block := in.kernel.shared.buf[at : at+n]; len(block) > 0; {
+		in.mustGoOn()
+		piece := min(len(block), 256<<10)
+		clear(block[:piece])
+		block = block[piece:]
+	}
+}
+
 // reach makes room up to end, for a block of n bytes.
 func (k *kernel) reach(n, end uint64) error {
 	have := k.get(atCharged)

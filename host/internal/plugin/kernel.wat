@@ -18,7 +18,7 @@
 ;;   wat2wasm kernel.wat -o kernel.wasm
 (module
   (import "wasmhost:env" "reach" (func $reach (param i64 i64)))
-  (import "wasmhost:env" "look" (func $look))
+  (import "wasmhost:env" "wipe" (func $wipe (param i64 i64)))
   (import "wasmhost:env" "outside" (func $outside (param i32 i64 i64)))
   (import "wasmhost:env" "config_get" (func $config_get (param i64) (result i64)))
   (import "wasmhost:env" "var_get" (func $var_get (param i64) (result i64)))
@@ -86,8 +86,9 @@
               (i64.gt_u (i64.add (local.get $at) (local.get $room)) (i64.load (i32.const 8))))
           (then (call $outside (i32.const 0) (local.get $at) (local.get $room)) unreachable))
         (i64.store (local.get $head) (i64.load (i32.wrap_i64 (i64.sub (local.get $at) (i64.const 8)))))
-        (if (i64.gt_u (local.get $room) (i64.const 65536)) (then (call $look)))
-        (memory.fill (i32.wrap_i64 (local.get $at)) (i32.const 0) (i32.wrap_i64 (local.get $room)))))
+        (if (i64.gt_u (local.get $room) (i64.const 65536))
+          (then (call $wipe (local.get $at) (local.get $room)))
+          (else (memory.fill (i32.wrap_i64 (local.get $at)) (i32.const 0) (i32.wrap_i64 (local.get $room)))))))
     (i64.store (i32.wrap_i64 (i64.sub (local.get $at) (i64.const 16)))
       (i64.extend_i32_u (i32.xor (i32.wrap_i64 (local.get $at)) (i32.const 0x6b636f6c))))
     (i64.store (i32.wrap_i64 (i64.sub (local.get $at) (i64.const 8))) (local.get $n))
