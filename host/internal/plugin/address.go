@@ -102,14 +102,15 @@ func special(ip netip.Addr) string {
 }
 
 // embedded is the IPv4 address that a translated IPv6 address leads to: NAT64,
-// its local form, and 6to4.
+// its local form, SIIT and 6to4.
 func embedded(ip netip.Addr) (netip.Addr, bool) {
 	if !ip.Is6() {
 		return netip.Addr{}, false
 	}
 	b := ip.As16()
 	switch {
-	case netip.MustParsePrefix("64:ff9b::/96").Contains(ip), netip.MustParsePrefix("64:ff9b:1::/48").Contains(ip):
+	case netip.MustParsePrefix("64:ff9b::/96").Contains(ip), netip.MustParsePrefix("64:ff9b:1::/48").Contains(ip),
+		netip.MustParsePrefix("::ffff:0:0:0/96").Contains(ip):
 		return netip.AddrFrom4([4]byte(b[12:16])), true
 	case netip.MustParsePrefix("2002::/16").Contains(ip):
 		return netip.AddrFrom4([4]byte(b[2:6])), true

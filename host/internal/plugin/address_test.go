@@ -17,6 +17,7 @@ func TestSpecialAddresses(t *testing.T) {
 		"100.64.0.1": "carrier-private", "169.254.169.254": "metadata", "::ffff:169.254.169.254": "metadata",
 		"169.254.1.1": "link-local", "fe80::1": "link-local", "224.0.0.1": "multicast", "ff02::1": "multicast",
 		"255.255.255.255": "reserved", "240.0.0.1": "reserved", "198.18.0.1": "reserved", "192.0.0.8": "reserved",
+		"::ffff:0:127.0.0.1": "loopback", "::ffff:0:1.1.1.1": "",
 		"::7f00:1": "reserved", "2001::1": "tunnel",
 	} {
 		if got := special(netip.MustParseAddr(ip)); got != kind {
