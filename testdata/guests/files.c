@@ -109,6 +109,15 @@ EXPORT(open_many) int32_t open_many(void) {
 	while (open(path, O_RDONLY) >= 0) n++;
 	return done(out, snprintf(out, sizeof out, "%d", n));
 }
+// The number of the descriptor that a file gets, and of one more.
+EXPORT(descriptor) int32_t descriptor(void) {
+	char out[64];
+	input();
+	int one = open(path, O_RDONLY), two = open(path, O_RDONLY);
+	close(one);
+	close(two);
+	return done(out, snprintf(out, sizeof out, "%d %d", one, two));
+}
 // Writes for ever.
 EXPORT(fill) int32_t fill(void) {
 	static char buf[1 << 16];

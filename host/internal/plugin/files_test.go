@@ -168,7 +168,7 @@ func TestOpenFilesAreCapped(t *testing.T) {
 	p.limits.Files = 10
 	before := openDescriptors(t)
 	for range 3 {
-		succeeds(t, p, "open_many", "/data/a.txt", "9") // and the folder itself
+		succeeds(t, p, "open_many", "/data/a.txt", "10")
 	}
 	if after := openDescriptors(t); after > before {
 		t.Errorf("%d descriptors are open, %d before", after, before)

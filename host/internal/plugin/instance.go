@@ -34,7 +34,7 @@ type instance struct {
 	handles    []handles // of the modules, in the program's order
 	started    bool
 	// spent is true when no other call may use it: it trapped, was stopped, or
-	// ended by itself.
+	// ended by itself where that is for good.
 	spent bool
 	state *state // to go back to after a call; nil: it cannot
 
@@ -95,8 +95,12 @@ func (in *instance) serve(ctx context.Context, e entry, c *Call) (output []byte,
 	in.log = callLog{to: c.Log, masks: in.plugin.masks, left: in.plugin.limits.Log}
 	in.stdio.begin()
 	in.http = httpState{}
+	in.wasi.exited = false
 	in.memory.peak, in.memory.refused = in.memory.used, false
-	output, warnings, failed = in.answer(e, c)
+	in.wasi.full = false
+	if output, warnings, failed = in.answer(e, c); failed != nil {
+		in.blame(failed)
+	}
 	in.stdio.end()
 	in.ctx, in.log.to, in.meta, in.own.Context = nil, nil, Meta{}, nil
 	if in.memory.refused {
@@ -109,7 +113,7 @@ func (in *instance) serve(ctx context.Context, e entry, c *Call) (output []byte,
 func (in *instance) answer(e entry, c *Call) ([]byte, []*event.Error, *event.Error) {
 	rc, err := in.run(e, c)
 	if err != nil {
-		in.spent = true
+		in.spent = in.spent || !in.wasi.exited || in.plugin.spec.Reset == ResetNever
 		if exit, ok := err.(*sys.ExitError); !ok || exit.ExitCode() != 0 {
 			return nil, nil, in.explain(in.ctx, e.name, err)
 		}

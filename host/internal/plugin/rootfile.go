@@ -20,6 +20,7 @@ type rootFile struct {
 	append   bool
 	writable bool
 	closed   bool
+	given    bool // the folder of the mount itself, which the guest did not open
 }
 
 func (f *rootFile) Dev() (uint64, sys.Errno) {
@@ -176,8 +177,14 @@ func (f *rootFile) Close() sys.Errno {
 		return 0
 	}
 	f.closed = true
-	f.fs.in.files--
-	return ioErrno(f.file.Close())
+	if !f.given {
+		f.fs.in.files--
+	}
+	err := f.file.Close()
+	if err != nil {
+		f.fs.in.wasi.touched = true // wazero keeps the descriptor then
+	}
+	return ioErrno(err)
 }
 
 func ioErrno(err error) sys.Errno {

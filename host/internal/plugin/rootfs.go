@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -43,6 +44,11 @@ type rootFS struct {
 	in    *instance
 	root  *os.Root
 	write bool
+	// shown is true once wazero has the folder itself open, which it does before
+	// it opens anything in it, when the guest first names it. That stays open with
+	// the instance, as if it had been from the start: no state, and no file of the
+	// guest's.
+	shown bool
 }
 
 // maxPath is Linux's. os.Root takes a path apart into all its names, of which a
@@ -93,7 +99,8 @@ func (f *rootFS) OpenFile(name string, flag sys.Oflag, perm fs.FileMode) (sys.Fi
 	if !f.write && (access != sys.O_RDONLY || flag&changes != 0) {
 		return nil, sys.EROFS
 	}
-	if f.in.files >= f.in.plugin.limits.Files {
+	if f.shown && f.in.files >= f.in.plugin.limits.Files {
+		f.in.wasi.full = true
 		return nil, sys.EAGAIN
 	}
 	how := os.O_RDONLY | syscall.O_NONBLOCK
@@ -136,8 +143,13 @@ func (f *rootFS) OpenFile(name string, flag sys.Oflag, perm fs.FileMode) (sys.Fi
 		file.Close()
 		return nil, sys.EACCES
 	}
-	f.in.files++
-	return &rootFile{fs: f, file: file, name: name, flag: how, dir: info.IsDir(), append: flag&sys.O_APPEND != 0, writable: access != sys.O_RDONLY}, 0
+	given := !f.shown
+	if given {
+		f.shown = true
+	} else {
+		f.in.files++
+	}
+	return &rootFile{fs: f, given: given, file: file, name: name, flag: how, dir: info.IsDir(), append: flag&sys.O_APPEND != 0, writable: access != sys.O_RDONLY}, 0
 }
 
 func (f *rootFS) Lstat(name string) (wsys.Stat_t, sys.Errno) {
@@ -199,11 +211,14 @@ func (f *rootFS) Link(from, to string) sys.Errno {
 	return f.change(func() error { return f.root.Link(local(from), local(to)) })
 }
 
-// Symlink makes links that stay within the mount. The guest itself could not
+// Symlink makes links that lead down, so that they stay within the mount also
+// when they, or a folder around them, are moved. The guest itself could not
 // follow others, but other programs that read the folder would.
 func (f *rootFS) Symlink(to, name string) sys.Errno {
-	inside := path.Join(path.Dir(local(name)), to)
-	if path.IsAbs(to) || inside == ".." || strings.HasPrefix(inside, "../") {
+	if len(to) > maxPath {
+		return sys.ENAMETOOLONG
+	}
+	if path.IsAbs(to) || slices.Contains(strings.Split(to, "/"), "..") {
 		return sys.EPERM
 	}
 	return f.change(func() error { return f.root.Symlink(to, local(name)) })

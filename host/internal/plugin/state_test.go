@@ -51,6 +51,11 @@ func TestResetIsFresh(t *testing.T) {
 		s.Args = args
 		return s
 	}
+	files := guest("files")
+	dir := t.TempDir()
+	write(t, dir+"/key", "text")
+	files.Allow.FS = []Mount{{Path: dir, At: "/"}}
+	files.Limits.Files = 5
 	for _, c := range []struct {
 		name      string
 		spec      Spec
@@ -66,6 +71,8 @@ func TestResetIsFresh(t *testing.T) {
 		{"reactor", guest("reactor"), "upper seven", true},
 		{"linked", manifestOf(t, "lib", "linked"), "run", true},
 		{"command", command("cat"), "_start", true},
+		{"exit", command("exit", "3"), "_start", true},
+		{"files", files, "read size list touch open_many mkdir descriptor", true},
 		{"go", Spec{Name: "go", Source: "builtin:uppercase"}, "run health missing", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -107,11 +114,17 @@ func TestInstancesAreKept(t *testing.T) {
 		{"growth", "most", false}, // wazero does not ask for more, and so hears not of less {"state", "renumber", false}, {"state", "trap", false},
 		{"state", "set_flags", true}, // refused, so that nothing changed
 		{"vector", "run", false},
-		{"probe", "echo", true}, {"probe", "fail", true}, {"probe", "var", true}, {"probe", "exit_0", false}, {"probe", "bad_load", false}, {"probe", "grow_and_go_on", false},
+		{"probe", "echo", true}, {"probe", "fail", true}, {"probe", "var", true}, {"probe", "exit_0", true}, {"probe", "bad_load", false}, {"probe", "grow_and_go_on", false},
 		{"reactor", "upper", true}, {"reactor", "seven", true}, {"command", "_start", true},
+		{"files", "size", true}, {"files", "list", true}, {"files", "read", true}, {"files", "mkdir", true}, {"files", "descriptor", true}, {"files", "open_many", false},
 	} {
 		s := guest(c.guest)
 		s.Limits.Memory = 8 << 20
+		s.Args = []string{"exit", "3"}
+		if c.guest == "files" {
+			s.Allow.FS = []Mount{{Path: t.TempDir(), At: "/"}}
+			write(t, s.Allow.FS[0].Path+"/x", "some")
+		}
 		p := load(t, s)
 		p.Call(t.Context(), Call{Function: c.function, Input: []byte("x")})
 		if n := p.pool.size(); (n == 1) != c.kept {

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+	"github.com/tetratelabs/wazero/sys"
 )
 
 // wasiState is what the host knows of the descriptors that wazero keeps for an
@@ -21,6 +22,10 @@ type wasiState struct {
 	touched bool
 	// changes is true while a function runs that touches one if it succeeds.
 	changes bool
+	// full is true once a file was refused because too many are open.
+	full bool
+	// exited is true when the call ended by proc_exit.
+	exited bool
 }
 
 // wasiChanges are the functions that may change a descriptor the guest was
@@ -49,8 +54,21 @@ func linkWASI(ctx context.Context, rt wazero.Runtime) error {
 		}
 		return nil
 	})
-	_, err := wasi_snapshot_preview1.Instantiate(experimental.WithFunctionListenerFactory(ctx, watch), rt)
+	functions := rt.NewHostModuleBuilder(wasiModule)
+	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(functions)
+	exit := api.GoModuleFunc(func(ctx context.Context, _ api.Module, params []uint64) {
+		instanceOf(ctx).exit(uint32(params[0]))
+	})
+	functions.NewFunctionBuilder().WithGoModuleFunction(exit, i32, none).Export("proc_exit")
+	_, err := functions.Instantiate(experimental.WithFunctionListenerFactory(ctx, watch))
 	return err
+}
+
+// exit is proc_exit. It ends the call, and not the module as wazero's own does:
+// what a command left behind is undone like what any other call did.
+func (in *instance) exit(code uint32) {
+	in.wasi.exited = true
+	panic(sys.NewExitError(code))
 }
 
 // descriptorWatch is told of the calls of one of wasiChanges.
