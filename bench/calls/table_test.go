@@ -20,7 +20,7 @@ func TestCallsSayWhetherTheTargetIsMet(t *testing.T) {
 	var out strings.Builder
 	calls(&out, r)
 	lines := strings.Split(out.String(), "\n")
-	for i, want := range map[int]string{1: "target 50x: met; 512 B, 4 allocs: MISSED", 3: "target 1.2x: MISSED"} {
+	for i, want := range map[int]string{1: "target 50x: met  target 512 B, 4 allocs: MISSED", 3: "target 1.2x: MISSED"} {
 		if !strings.Contains(lines[i], want) {
 			t.Errorf("no %q in %q", want, lines[i])
 		}
