@@ -174,6 +174,9 @@ func TestMutants(t *testing.T) {
 	begin := time.Now()
 	r := rand.New(rand.NewPCG(seed, 2))
 	for i := range n {
+		if i > 0 && i%50_000 == 0 { // a campaign takes an hour
+			t.Logf("%d mutants: %s; slowest to compile %v", i, tally(fates), worst)
+		}
 		b := mutate(r, draw(r, from))
 		largest = max(largest, min(len(b), mutantBytes))
 		func() {
@@ -200,7 +203,7 @@ func TestMutants(t *testing.T) {
 			t.Fatalf("mutant %d of seed %d, kept in %s", i, seed, name)
 		}
 	}
-	t.Logf("%d mutants: %v; slowest to compile %v", n, fates, worst)
+	t.Logf("%d mutants: %s; slowest to compile %v", n, tally(fates), worst)
 	row := gotest.Row{What: "mutants through decoder and compiler: no panic, no fatal error, none over a second", Unit: "mutants", Number: n,
 		Seconds: time.Since(begin).Seconds(),
 		Note:    fmt.Sprintf("seed %d, the largest %d bytes, the slowest took %d ms of processor time; they were %s", seed, largest, worst.Milliseconds(), tally(fates))}
