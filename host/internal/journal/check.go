@@ -50,8 +50,8 @@ func (c *check) good(where, format string, args ...any) {
 
 // files reports whether there is a database to look into.
 func (c *check) files() bool {
-	if info, err := os.Stat(c.dir); err == nil && info.Mode().Perm()&0o077 != 0 {
-		c.bad(c.dir, "chmod 700 "+c.dir, "the folder is open to other users (mode %o)", info.Mode().Perm())
+	if info, err := os.Stat(c.dir); err == nil && info.Mode().Perm()&0o022 != 0 {
+		c.bad(c.dir, "chmod 700 "+c.dir, "other users may write into the folder (mode %o)", info.Mode().Perm())
 	}
 	info, err := os.Stat(c.path)
 	switch {

@@ -17,7 +17,10 @@ import (
 
 // dsn names the database for one connection.
 func dsn(file, vfs string, pragmas ...string) string {
-	q := url.Values{"vfs": {vfs}, "_pragma": pragmas, "_error_rc": {"1"}, "_dqs": {"0"}}
+	q := url.Values{"_pragma": pragmas, "_error_rc": {"1"}, "_dqs": {"0"}}
+	if vfs != "" {
+		q.Set("vfs", vfs)
+	}
 	path := filepath.ToSlash(file)
 	if len(path) > 0 && path[0] != '/' {
 		path = "/" + path // C:/… on Windows
