@@ -147,6 +147,7 @@ func (h *hop) RoundTrip(req *http.Request) (*http.Response, error) {
 	if limit := in.plugin.limits.HTTPBytes; in.http.bytes > limit {
 		return nil, in.httpFault(event.System, codeHTTPLimit, nil, "the call sent and received more than %s by http (limits.http_bytes)", size(limit))
 	}
+	in.asked.HTTP++
 	safe := req.Method == http.MethodGet || req.Method == http.MethodHead || req.Method == http.MethodOptions
 	ctx := httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
 		if !safe {
@@ -228,6 +229,7 @@ func (in *instance) readAnswer(method string, u *url.URL, resp *http.Response) (
 	// comes out, and no more of it is taken out than that.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, left+1))
 	in.http.bytes += int64(len(body))
+	in.asked.HTTPBytes += uint64(len(body))
 	if err != nil {
 		return nil, in.explainHTTP(method, u, fmt.Errorf("the answer was cut off after %d bytes: %w", len(body), err))
 	}

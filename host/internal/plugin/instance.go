@@ -52,6 +52,7 @@ type instance struct {
 	stdio stdio
 	http  httpState
 	files int // open now
+	asked event.HostCalls
 }
 
 func newInstance(p *Plugin) *instance {
@@ -95,6 +96,7 @@ func (in *instance) serve(ctx context.Context, e entry, c *Call) (output []byte,
 	in.log = callLog{to: c.Log, masks: in.plugin.masks, left: in.plugin.limits.Log}
 	in.stdio.begin()
 	in.http = httpState{}
+	in.asked = event.HostCalls{}
 	in.wasi.exited = false
 	in.memory.peak, in.memory.refused = in.memory.used, false
 	in.wasi.full = false
@@ -102,6 +104,7 @@ func (in *instance) serve(ctx context.Context, e entry, c *Call) (output []byte,
 		in.blame(failed)
 	}
 	in.stdio.end()
+	in.asked.Logs = in.log.lines
 	in.ctx, in.log.to, in.meta, in.own.Context = nil, nil, Meta{}, nil
 	if in.memory.refused {
 		in.spent = true
@@ -178,6 +181,7 @@ func (in *instance) run(e entry, c *Call) (rc int32, err error) {
 	}
 	in.meta = c.Meta
 	in.http.status, in.http.headers = 0, nil
+	in.asked, in.log.lines = event.HostCalls{}, 0
 	in.memory.peak = in.memory.used
 	in.meter.begin(p.limits.Steps)
 	if p.exports.abi == ABIWASI {
@@ -320,6 +324,7 @@ func (in *instance) moduleConfig() wazero.ModuleConfig {
 // sleep obeys the call: when it ends, so does the guest that sleeps.
 func (in *instance) sleep(ns int64) {
 	in.meter.paused()
+	in.asked.Sleeps++
 	timer := time.NewTimer(time.Duration(ns))
 	defer timer.Stop()
 	select {

@@ -20,6 +20,7 @@ type callLog struct {
 	to    func(level, message string)
 	masks *masks
 	left  int64
+	lines uint64 // that were taken
 	full  bool
 }
 
@@ -46,6 +47,7 @@ func (l *callLog) write(level, text string) {
 			break
 		}
 		l.left -= int64(len(line)) + 1
+		l.lines++
 		l.to(level, line)
 	}
 	if cut {

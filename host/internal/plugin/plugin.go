@@ -71,7 +71,9 @@ type Answer struct {
 	// Steps is the work done in the guest's code, the same in every run with the
 	// same input; what initialisation took is not in it. MemoryBytes is the peak of all memories of the instance.
 	Steps, MemoryBytes uint64
-	Duration           time.Duration
+	// HostCalls is what it asked of the host; not what initialisation asked.
+	HostCalls event.HostCalls
+	Duration  time.Duration
 }
 
 // Name is the name the plugin was loaded under, Digest its version.
@@ -128,7 +130,7 @@ func (p *Plugin) call(ctx context.Context, c *Call, answer *Answer) (output []by
 		in = newInstance(p)
 	}
 	output, warnings, failed = in.serve(ctx, entry, c)
-	answer.MemoryBytes, answer.Steps = uint64(in.memory.peak), uint64(in.meter.steps())
+	answer.MemoryBytes, answer.Steps, answer.HostCalls = uint64(in.memory.peak), uint64(in.meter.steps()), in.asked
 	now = clock()
 	answer.Duration = time.Duration(now - from)
 	if in.reusable() {

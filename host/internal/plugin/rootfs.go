@@ -148,6 +148,7 @@ func (f *rootFS) OpenFile(name string, flag sys.Oflag, perm fs.FileMode) (sys.Fi
 		f.shown = true
 	} else {
 		f.in.files++
+		f.in.asked.Files++
 	}
 	return &rootFile{fs: f, given: given, file: file, name: name, flag: how, dir: info.IsDir(), append: flag&sys.O_APPEND != 0, writable: access != sys.O_RDONLY}, 0
 }

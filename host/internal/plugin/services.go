@@ -27,6 +27,7 @@ func (in *instance) mustWrite(data []byte) uint64 {
 }
 
 func (in *instance) configGet(nameAt uint64) uint64 {
+	in.asked.Config++
 	value, ok := in.config(string(in.mustRead("config_get", nameAt)))
 	if !ok {
 		return 0
@@ -64,6 +65,7 @@ func (in *instance) config(key string) (string, bool) {
 }
 
 func (in *instance) varGet(nameAt uint64) uint64 {
+	in.asked.Vars++
 	value, ok := in.vars[string(in.mustRead("var_get", nameAt))]
 	in.kernel.release(nameAt)
 	if !ok {
@@ -73,6 +75,7 @@ func (in *instance) varGet(nameAt uint64) uint64 {
 }
 
 func (in *instance) varSet(nameAt, valueAt uint64) {
+	in.asked.Vars++
 	name := string(in.mustRead("var_set", nameAt))
 	in.kernel.release(nameAt)
 	if in.varsShared {
