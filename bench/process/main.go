@@ -36,7 +36,7 @@ func main() {
 
 	fmt.Printf("%-46s %10s %10s %10s\n", "whole process", "median", "fastest", "slowest")
 	version := measure(*n, func() time.Duration { d, _ := run(env, host, "version"); return d })
-	show("host version", version)
+	show("host version", version, 0)
 
 	cold, _ := run(env, host, "run", "-o", "quiet", "examples/quickstart/workflow.toml")
 	fmt.Printf("%-46s %10s\n", "quickstart, empty cache, waits included", cold.Round(time.Millisecond))
@@ -44,13 +44,13 @@ func main() {
 		d, out := run(env, host, "run", "-o", "jsonl", "examples/quickstart/workflow.toml")
 		return d - waits(out)
 	})
-	show("quickstart, warm cache, waits left out", warm)
+	show("quickstart, warm cache, waits left out", warm, 100*time.Millisecond)
 
 	file := filepath.Join(dir, "thousand.toml")
 	if err := os.WriteFile(file, thousand(), 0o644); err != nil {
 		log.Fatal(err)
 	}
-	show("host validate, 1,000 nodes", measure(*n, func() time.Duration { d, _ := run(env, host, "validate", file); return d }))
+	show("host validate, 1,000 nodes", measure(*n, func() time.Duration { d, _ := run(env, host, "validate", file); return d }), 0)
 }
 
 func run(env []string, name string, args ...string) (time.Duration, []byte) {
@@ -107,9 +107,19 @@ func measure(n int, once func() time.Duration) []time.Duration {
 	return all
 }
 
-func show(what string, all []time.Duration) {
+// show prints a row; a target of 0 is none.
+func show(what string, all []time.Duration, target time.Duration) {
 	r := func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1e3) }
-	fmt.Printf("%-46s %10s %10s %10s\n", what, r(all[len(all)/2]), r(all[0]), r(all[len(all)-1]))
+	median := all[len(all)/2]
+	fmt.Printf("%-46s %10s %10s %10s", what, r(median), r(all[0]), r(all[len(all)-1]))
+	if target > 0 {
+		met := "met"
+		if median > target {
+			met = "MISSED"
+		}
+		fmt.Printf("  target %v: %s", target, met)
+	}
+	fmt.Println()
 }
 
 // thousand is a workflow of 1,000 nodes in ten layers, with expressions.
