@@ -58,7 +58,7 @@ func TestWaitingForAnInstance(t *testing.T) {
 	defer cancel()
 	_, err := p.Call(ctx, Call{Function: "echo"})
 	var e *event.Error
-	if !errors.As(err, &e) || e.Code != codeTimeout || e.OutcomeUnknown || e.Message != "timed out while waiting for one of 1 instances of the plugin (limits.instances)" {
+	if !errors.As(err, &e) || e.Code != codeInstances || e.OutcomeUnknown || e.Message != "timed out while waiting for one of 1 instances of the plugin (limits.instances)" {
 		t.Errorf("%+v", err)
 	}
 	stop()

@@ -25,6 +25,9 @@ const (
 	codeInput       = "input_limit"
 	codeVars        = "vars_limit"
 	codeLog         = "log_limit" // in the log itself: it ends no call
+	codeFiles       = "file_limit"
+	codeTables      = "table_limit"
+	codeInstances   = "instance_limit"
 	codeHTTPLimit   = "http_limit"
 	codeHTTPFailed  = "http_failed"
 	codeHTTPRequest = "http_request"
@@ -47,7 +50,7 @@ const (
 var reserved = func() map[string]bool {
 	m := map[string]bool{}
 	for _, code := range []string{
-		codeTimeout, codeCancelled, codeTrap, codeExit, codeMemory, codeSteps, codeOutput, codeInput, codeVars, codeLog,
+		codeTimeout, codeCancelled, codeTrap, codeExit, codeMemory, codeSteps, codeOutput, codeInput, codeVars, codeLog, codeFiles, codeTables, codeInstances,
 		codeHTTPLimit, codeHTTPFailed, codeHTTPRequest, codeMissing, codeDenied, codeBadModule, codeUnsupported,
 		codeDigest, codeNotFound, codeFetch, codeBadSpec, codeBadSecret, codeClosed, codeHost, codeUnavailable,
 		"invalid_output", "invalid_input", "expression", "deadline", "breaker_open", "rate_limited", "panic",
@@ -110,6 +113,16 @@ func (in *instance) explain(ctx context.Context, function string, err error) *ev
 			Message: "the host itself failed while it served the plugin: " + goFault.Error()}
 	}
 	return &event.Error{Class: event.System, Code: codeTrap, Message: "the plugin failed: " + firstLine(err.Error()), OutcomeUnknown: true, Cause: err}
+}
+
+// blame names the limit that a failure most likely came from: a guest that was
+// told that it may open no more files, and failed without a code of its own.
+func (in *instance) blame(e *event.Error) {
+	if !in.wasi.full || !(e.Code == "" || e.Code == codeTrap || e.Code == codeExit && !e.Declared) {
+		return
+	}
+	e.Code = codeFiles
+	e.Message += fmt.Sprintf(" (it was refused one more file than the %d that limits.files allows at once)", in.plugin.limits.Files)
 }
 
 // exited is the error of a guest that called proc_exit with a code that is not

@@ -56,7 +56,11 @@ func (p *pool) enter(ctx context.Context, initialised bool) (*instance, *event.E
 			p.mu.Lock()
 		case <-ctx.Done():
 			p.giveUp(turn)
-			return nil, overContext(ctx, fmt.Sprintf("waiting for one of %d instances of the plugin (limits.instances)", limit))
+			over := overContext(ctx, fmt.Sprintf("waiting for one of %d instances of the plugin (limits.instances)", limit))
+			if over.Code == codeTimeout {
+				over.Code = codeInstances
+			}
+			return nil, over
 		}
 	} else {
 		p.working++

@@ -125,8 +125,13 @@ func (r *Runtime) finish(img *image, abi string) *event.Error {
 func refused(m *imageModule, err error) *event.Error {
 	code := codeBadModule
 	var why *module.Error
-	if errors.As(err, &why) && why.Kind == module.Unsupported {
-		code = codeUnsupported
+	if errors.As(err, &why) {
+		switch {
+		case why.Kind == module.Unsupported:
+			code = codeUnsupported
+		case why.Limit == "TableElements" || why.Limit == "TableMin":
+			code = codeTables
+		}
 	}
 	e := fault(event.Permanent, code, "%s is refused: %v", m.what(), err)
 	e.Cause = err

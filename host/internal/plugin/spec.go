@@ -54,7 +54,7 @@ type Limits struct {
 	Vars         int64 `json:"vars"`          // bytes of all vars, names included; 1 MiB
 	HTTPBytes    int64 `json:"http_bytes"`    // bytes of bodies, sent and received, decompressed; 16 MiB
 	HTTPRequests int   `json:"http_requests"` // 100
-	Files        int   `json:"files"`         // open at once, the folders that are shown included; 64
+	Files        int   `json:"files"`         // open at once, besides the folders that are shown; 64
 	Steps        int64 `json:"steps"`         // 0: as many as fit into the call's time
 	Instances    int   `json:"instances"`     // at once, of this plugin; 16
 }
