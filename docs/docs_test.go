@@ -610,6 +610,7 @@ func TestFields(t *testing.T) {
 		"error": reflect.TypeFor[event.Error](), "metrics": reflect.TypeFor[event.Metrics](), "node metrics": reflect.TypeFor[event.NodeMetrics](),
 		"report": reflect.TypeFor[event.Report](), "check": reflect.TypeFor[event.Check](), "event": reflect.TypeFor[event.Event](),
 		"finding": reflect.TypeFor[workflow.Finding](), "call": reflect.TypeFor[host.CallResult](),
+		"run": reflect.TypeFor[host.RunInfo](), "wait": reflect.TypeFor[host.Wait](),
 	}
 	seen := map[string]bool{}
 	for _, x := range tables(t, "fields") {
