@@ -126,7 +126,7 @@ func (b *board) take(e *event.Event) {
 	case event.RunStarted:
 		b.run, b.began = e.Run, e.Time
 		return
-	case runResumed:
+	case event.RunResumed:
 		b.run, b.status = e.Run, event.Running
 		if b.began.IsZero() {
 			b.began = e.Time

@@ -64,7 +64,7 @@ func (l *live) Emit(e *event.Event) {
 	defer l.mu.Unlock()
 	l.board.take(e)
 	switch e.Type {
-	case event.BreakerChanged, event.Log, runResumed:
+	case event.BreakerChanged, event.Log, event.RunResumed:
 		if text := sayEvent(e, l.verbose); text != "" {
 			l.above = append(l.above, text)
 		}

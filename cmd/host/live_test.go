@@ -162,7 +162,7 @@ func TestLiveBlockOfNestedLevels(t *testing.T) {
 		emit(event.Event{Type: event.FallbackUsed, Workflow: "basic", Level: 1})
 		emit(event.Event{Type: event.NodeFailed, Workflow: "basic", Level: 1, Node: "first", Status: event.Failed, Error: &event.Error{Message: "no"}})
 		emit(event.Event{Type: event.FallbackUsed, Workflow: "last", Level: 1})
-		emit(event.Event{Type: runResumed, Workflow: "demo", Reason: "goes on after record 12; 1 of 2 nodes is done"})
+		emit(event.Event{Type: event.RunResumed, Workflow: "demo", Reason: "goes on after record 12; 1 of 2 nodes is done"})
 		emit(event.Event{Type: event.NodeWaiting, Workflow: "last", Level: 1, Node: "first", Status: event.Waiting, Reason: "Go on?"})
 		l.Close()
 		want := `sub: falls back to workflow spare: no error was given

@@ -34,9 +34,10 @@ func repo(t testing.TB) string {
 	return dir
 }
 
-// compiled is shared by all tests, so that each plugin is compiled once.
+// compiled is the folder of compiled plugins. It is shared by all tests, so that
+// each is compiled once.
 var compiled = sync.OnceValue(func() string {
-	dir := filepath.Join(os.TempDir(), "host-test-state")
+	dir := filepath.Join(os.TempDir(), "host-test-cache")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		panic(err)
 	}
@@ -50,10 +51,11 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("HOST_STATE", compiled())
+			e.Setenv("XDG_CACHE_HOME", compiled())
+			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 			e.Setenv("REPO", repo(t))
 			e.Setenv("LANG", "C.UTF-8")
-			for _, f := range []string{"examples/quickstart/reader.wasm", "testdata/guests/command.wasm"} {
+			for _, f := range []string{"examples/quickstart/reader.wasm", "testdata/guests/command.wasm", "testdata/guests/probe.wasm", "testdata/guests/files.wasm"} {
 				text, err := os.ReadFile(filepath.Join(repo(t), f))
 				if err != nil {
 					return err
@@ -99,7 +101,7 @@ func TestTwelveMistakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("HOST_STATE", compiled())
+	t.Setenv("XDG_CACHE_HOME", compiled())
 	t.Chdir(filepath.Join(repo(t), "testdata/workflows"))
 	var out, errout bytes.Buffer
 	if exit := run(t.Context(), []string{"host", "validate", "twelve-mistakes.toml"}, strings.NewReader(""), &out, &errout); exit != exitInvalid {
@@ -143,7 +145,8 @@ func writeEndless(t *testing.T) string {
 
 // The first ctrl-C ends the run cleanly: its result is written, and says so.
 func TestInterrupt(t *testing.T) {
-	t.Setenv("HOST_STATE", compiled())
+	t.Setenv("XDG_CACHE_HOME", compiled())
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	for _, tt := range []struct {
 		why  *interruption
 		exit int

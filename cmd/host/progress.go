@@ -33,9 +33,6 @@ func (a *app) newProgress(b *board) progress {
 	return &plain{w: a.err, verbose: a.verbose()}
 }
 
-// runResumed tells that a run goes on, and from where.
-const runResumed event.Type = "run.resumed"
-
 type silent struct{}
 
 func (silent) Emit(*event.Event) {}
@@ -110,7 +107,7 @@ func sayEvent(e *event.Event, verbose bool) string {
 	switch e.Type {
 	case event.RunStarted:
 		return fmt.Sprintf("%s: run %s", clean(e.Workflow), e.Run)
-	case runResumed:
+	case event.RunResumed:
 		return fmt.Sprintf("%s: run %s %s", clean(e.Workflow), e.Run, clean(e.Reason))
 	case event.RunFinished:
 		return fmt.Sprintf("%s: %s after %s", clean(e.Workflow), e.Status, span(millis(e.DurationMS)))

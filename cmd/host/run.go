@@ -32,6 +32,9 @@ person, 12 cancelled, 130 interrupted.`,
 		),
 		Action: a.action(1, 1, forms, func() error {
 			if a.c.Bool("watch") {
+				if a.given["run-id"] {
+					return usage("--run-id names one run, and --watch makes many: leave one of them out").with(helpHint("run"))
+				}
 				return a.watch()
 			}
 			return a.runOnce(a.ctx, nil)
@@ -146,8 +149,11 @@ func (a *app) ended(ctx context.Context, r *event.Result, kept bool) error {
 		f.exit = exitRefused
 	}
 	if e := r.Error; e != nil {
-		if e.Node == "" && e.Code == "deadline" {
+		switch {
+		case e.Node == "" && e.Code == "deadline":
 			f.exit = exitDeadline
+		case e.Code == "journal":
+			f.exit = exitJournal
 		}
 		f.message += ": " + describe(e)
 		f.hint = nextStep(e.Code)

@@ -132,7 +132,7 @@ func (a *app) follow(ctx context.Context, f follower, r *host.Run) error {
 		if exit := interrupted(ctx); exit != 0 {
 			return &failure{exit: exit, message: fmt.Sprintf("run %s goes on; it is no longer followed", r.ID()), hint: a.again("runs", "watch", r.ID()) + " follows it again"}
 		}
-		return err
+		return refused(err)
 	}
 	if err := a.writeResult(result); err != nil {
 		return err

@@ -14,7 +14,8 @@ import (
 // Saving the file, as an editor does it, runs the workflow again; a file that
 // is not valid is told and mended; ctrl-C ends it.
 func TestWatch(t *testing.T) {
-	t.Setenv("HOST_STATE", compiled())
+	t.Setenv("XDG_CACHE_HOME", compiled())
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	dir := t.TempDir()
 	file := filepath.Join(dir, "flow.toml")
 	// An atomic save: a new file takes the place of the old one.
