@@ -108,3 +108,8 @@ func step(run string, n int) Record {
 	}
 	return r
 }
+
+// testContext is for what outlives a test's own context.
+func testContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 2*time.Minute)
+}

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"hash/crc32"
 
 	"wasmhost/host/event"
@@ -94,6 +95,9 @@ func (r *Record) encode() (*row, error) {
 			return nil, err
 		}
 		o.event = text
+	}
+	if size := len(output) + len(o.event) + len(o.note); size > tooLarge {
+		return nil, fmt.Errorf("a record of %d bytes is more than a journal takes: let plugins hand on large data as files", size)
 	}
 	o.value = valueOf(output)
 	return o, nil

@@ -21,6 +21,7 @@ const (
 	sealSize  = 8
 	sealMagic = 0x5ea1ed01
 	sealedVFS = "host-journal"
+	magic     = "SQLite format 3\x00"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -46,6 +47,9 @@ func unseal(file int32, page []byte, offset int64) int32 {
 	}
 	end := page[pageSize-sealSize:]
 	if binary.LittleEndian.Uint64(end) == 0 {
+		if wiped(page) {
+			return sqlite3.SQLITE_IOERR_DATA
+		}
 		return sqlite3.SQLITE_OK
 	}
 	if binary.LittleEndian.Uint32(end) != sealOf(page, offset) || binary.LittleEndian.Uint32(end[4:]) != sealMagic {
@@ -53,6 +57,23 @@ func unseal(file int32, page []byte, offset int64) int32 {
 	}
 	clear(end)
 	return sqlite3.SQLITE_OK
+}
+
+// wiped reports whether the end of a page with entries, where the oldest of them
+// lies, holds nothing but zeros: then the seal is not missing, it went with the
+// rest.
+func wiped(page []byte) bool {
+	header := page
+	if string(page[:16]) == magic {
+		header = page[100:]
+	}
+	switch header[0] {
+	case 2, 5, 10, 13: // the nodes of trees
+	default:
+		return false
+	}
+	const tail = 16
+	return binary.BigEndian.Uint16(header[3:]) > 0 && [tail]byte(page[pageSize-sealSize-tail:]) == [tail]byte{}
 }
 
 // sealed registers the VFS that seals pages, once.
@@ -65,7 +86,7 @@ var sealed = sync.OnceValue(func() error {
 // a journal of host.
 func firstPage() []byte {
 	p := make([]byte, pageSize)
-	copy(p, "SQLite format 3\x00")
+	copy(p, magic)
 	binary.BigEndian.PutUint16(p[16:], pageSize)
 	p[18], p[19] = 2, 2 // written and read as WAL
 	p[20] = sealSize

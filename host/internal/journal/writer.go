@@ -49,9 +49,6 @@ func (w *Writer) ID() string { return w.id }
 func (w *Writer) Append(r Record, done func(error)) {
 	w.j.o.Point("append")
 	o, err := r.encode()
-	if err == nil && len(o.data)+len(o.event)+len(o.note) > tooLarge {
-		err = fmt.Errorf("a record of %d bytes is more than a journal takes: let plugins hand on large data as files", len(o.data)+len(o.event)+len(o.note))
-	}
 	if err != nil {
 		w.put(op{act: func(*tx) error { return err }, done: done}, false)
 		return
@@ -156,7 +153,10 @@ func (w *Writer) End(e End, done func(error)) {
 	if err == nil && len(e.Result) > tooLarge {
 		err = fmt.Errorf("a result of %d bytes is more than a journal takes", len(e.Result))
 	}
-	result := valueOf(e.Result)
+	var result value
+	if err == nil {
+		result = valueOf(e.Result)
+	}
 	w.mu.Lock()
 	records := w.last
 	w.hand(op{done: w.givenBack(done), size: int64(len(e.Result)), act: func(t *tx) error {
