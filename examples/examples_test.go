@@ -56,7 +56,8 @@ type outcome struct {
 func run(t *testing.T, baseURL string, args ...string) outcome {
 	t.Helper()
 	cmd := exec.Command(command, append([]string{"run", "-o", "json"}, args...)...)
-	cmd.Env = append(os.Environ(), "OPENAI_BASE_URL="+baseURL, "STATUS_URL="+strings.TrimSuffix(baseURL, "/v1")+"/v1/models", "OPENAI_API_KEY=sk-test-0123456789", "CI=true")
+	cmd.Env = append(os.Environ(), "OPENAI_BASE_URL="+baseURL, "STATUS_URL="+strings.TrimSuffix(baseURL, "/v1")+"/v1/models", "OPENAI_API_KEY=sk-test-0123456789", "CI=true",
+		"XDG_STATE_HOME="+t.TempDir()) // breakers live on in a state folder
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

@@ -32,7 +32,7 @@ func main() {
 	if out, err := exec.Command("go", "build", "-o", host, "./cmd/host").CombinedOutput(); err != nil {
 		log.Fatalf("%s", out)
 	}
-	env := append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "CI=true")
+	env := append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "CI=true")
 
 	fmt.Printf("%-46s %10s %10s %10s\n", "whole process", "median", "fastest", "slowest")
 	version := measure(*n, func() time.Duration { d, _ := run(env, host, "version"); return d })
