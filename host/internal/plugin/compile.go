@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 
@@ -26,7 +27,10 @@ type codeCache struct {
 	found string // its names, sizes and times then
 }
 
-const sumsFile = "sums"
+const (
+	compiledDir = "compiled"
+	sumsFile    = "sums"
+)
 
 // openCache returns nil without a CacheDir: code then lives as long as its
 // program.
@@ -37,10 +41,12 @@ func (r *Runtime) openCache(digest string) (*codeCache, error) {
 	if err := privateDir(r.cfg.CacheDir); err != nil {
 		return nil, err
 	}
-	c := &codeCache{dir: filepath.Join(r.cfg.CacheDir, "compiled", strings.TrimPrefix(digest, "sha256:"))}
+	c := &codeCache{dir: filepath.Join(r.cfg.CacheDir, compiledDir, strings.TrimPrefix(digest, "sha256:"))}
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, err
 	}
+	now := time.Now()
+	_ = os.Chtimes(c.dir, now, now) // for pruneCompiled
 	kept, _ := os.ReadFile(filepath.Join(c.dir, sumsFile))
 	sums, err := c.sum()
 	if err != nil || sums != string(kept) {
@@ -144,10 +150,22 @@ func (p *program) compile(ctx context.Context, m *imageModule, cache *codeCache)
 	if err != nil && cache != nil && cache.sums != "" && cache.empty() == nil {
 		compiled, err = compileOnce(ctx, p.runtime, m.prepared)
 	}
-	if err != nil {
-		return nil, fault(event.Permanent, codeBadModule, "%s cannot be compiled: %s", m.what(), firstLine(err.Error()))
+	var file *fs.PathError
+	switch {
+	case err == nil:
+		return compiled, nil
+	case cache != nil && errors.As(err, &file): // not the module's fault
+		return nil, badCache(cache.dir, err)
 	}
-	return compiled, nil
+	return nil, fault(event.Permanent, codeBadModule, "%s cannot be compiled: %s", m.what(), firstLine(err.Error()))
+}
+
+// badCache is the error of a cache that cannot be read or written: nothing is
+// loaded past it, since that would be slow at every start, and silently.
+func badCache(dir string, err error) *event.Error {
+	e := fault(event.System, codeHost, "the cache of compiled plugins in %s cannot be used: %v; make it a directory that you alone can write to, with room in it, or name another one", dir, err)
+	e.Cause = err
+	return e
 }
 
 // compileOnce is CompileModule without its panics: wazero's validator has some

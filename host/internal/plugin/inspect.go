@@ -105,7 +105,7 @@ func (r *Runtime) inspect(ctx context.Context, s Spec) (*Info, *event.Error) {
 	}
 	for i := range img.modules {
 		m := &img.modules[i]
-		info.Modules = append(info.Modules, ModuleInfo{Name: m.name, Digest: digestOf(m.wasm), Size: int64(len(m.wasm))})
+		info.Modules = append(info.Modules, ModuleInfo{Name: m.name, Digest: digestName(m.hash()), Size: int64(len(m.wasm))})
 		for _, imp := range m.info.Imports {
 			if img.named(imp.Module) == nil && !slices.Contains(info.Imports, Import{imp.Module, imp.Name}) {
 				info.Imports = append(info.Imports, Import{imp.Module, imp.Name})

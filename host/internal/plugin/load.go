@@ -33,6 +33,7 @@ func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
 	if err != nil {
 		return nil, err
 	}
+	r.pruneOnce()
 	// A description that cannot be had narrows nothing: it is the plugin's own
 	// word, and the workflow's stands.
 	if d, err := r.describe(ctx, img, &s); err == nil && d != nil {

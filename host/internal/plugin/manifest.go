@@ -74,7 +74,7 @@ func (r *Runtime) readManifest(ctx context.Context, data []byte, digest, base st
 		if img.size > r.cfg.MaxModuleBytes {
 			return nil, r.tooLarge("manifest "+s.Source+" with its modules", img.size)
 		}
-		total.Write([]byte(digestOf(one.wasm)))
+		total.Write([]byte(digestName(one.hash())))
 		img.modules = append(img.modules, *one)
 	}
 	img.digest = "sha256:" + hex.EncodeToString(total.Sum(nil))
@@ -123,7 +123,7 @@ func (r *Runtime) readManifestModule(ctx context.Context, w extism.Wasm, i int, 
 		err.Message = fmt.Sprintf("wasm[%d]: %s", i, err.Message)
 		return nil, err
 	}
-	if got := digestOf(m.wasm); hash != "" && wantedDigest(hash) != got {
+	if got := digestName(m.hash()); hash != "" && wantedDigest(hash) != got {
 		return nil, bad(codeDigest, "%s has the digest %s, but the manifest wants %s", m.from, got, wantedDigest(hash))
 	}
 	return m, nil

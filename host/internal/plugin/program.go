@@ -78,19 +78,9 @@ func (p *program) release() {
 func (p *program) build(ctx context.Context, img *image) (failed *event.Error) {
 	cache, err := p.owner.openCache(img.digest)
 	if err != nil {
-		return fault(event.System, codeHost, "the cache of compiled code cannot be used: %v", err)
+		return badCache(p.owner.cfg.CacheDir, err)
 	}
-	config := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithDebugInfoEnabled(false)
-	if cache != nil {
-		config = config.WithCompilationCache(cache.cache)
-	}
-	p.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	p.close = func() {
-		p.runtime.Close(ctx)
-		if cache != nil {
-			cache.cache.Close(ctx)
-		}
-	}
+	p.open(ctx, cache)
 	defer func() {
 		if failed != nil {
 			p.close()
@@ -112,6 +102,21 @@ func (p *program) build(ctx context.Context, img *image) (failed *event.Error) {
 		cache.seal()
 	}
 	return nil
+}
+
+// open makes the program's runtime.
+func (p *program) open(ctx context.Context, cache *codeCache) {
+	config := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithDebugInfoEnabled(false)
+	if cache != nil {
+		config = config.WithCompilationCache(cache.cache)
+	}
+	p.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	p.close = func() {
+		p.runtime.Close(ctx)
+		if cache != nil {
+			cache.cache.Close(ctx)
+		}
+	}
 }
 
 // provide makes the host modules that the image imports.

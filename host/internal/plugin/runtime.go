@@ -46,6 +46,9 @@ type Runtime struct {
 	cfg      Config
 	prepared func() (*module.Cache, error) // opened when it is first needed; nil without a CacheDir
 
+	pruning    sync.Once
+	background sync.WaitGroup
+
 	mu       sync.Mutex
 	closed   bool
 	programs map[string]*program // by key, while anybody uses them
@@ -89,6 +92,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 	for _, p := range open {
 		p.pool.end()
 	}
+	r.background.Wait() // it removes some files, and is soon done
 	var errs []error
 	for _, p := range open {
 		errs = append(errs, p.Close(ctx))

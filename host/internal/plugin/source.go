@@ -40,6 +40,7 @@ type image struct {
 type imageModule struct {
 	name string
 	wasm []byte
+	sum  *[sha256.Size]byte // of wasm; nil: not made yet
 	info *module.Info
 	// prepared is what is compiled: metered and capped.
 	prepared []byte
@@ -69,9 +70,17 @@ func (img *image) tighten(l Limits) Limits {
 	return l
 }
 
-func digestOf(data []byte) string {
-	sum := sha256.Sum256(data)
-	return "sha256:" + hex.EncodeToString(sum[:])
+func digestOf(data []byte) string { return digestName(sha256.Sum256(data)) }
+
+func digestName(sum [sha256.Size]byte) string { return "sha256:" + hex.EncodeToString(sum[:]) }
+
+// hash is the module's, made once: for a large one it takes milliseconds.
+func (m *imageModule) hash() [sha256.Size]byte {
+	if m.sum == nil {
+		sum := sha256.Sum256(m.wasm)
+		m.sum = &sum
+	}
+	return *m.sum
 }
 
 // read gets the bytes behind s.Source, checks them and takes a manifest apart.
@@ -80,18 +89,19 @@ func (r *Runtime) read(ctx context.Context, s Spec) (*image, *event.Error) {
 	if err != nil {
 		return nil, err
 	}
-	digest := digestOf(data)
-	if want := wantedDigest(s.SHA256); want != "" && want != digest {
-		return nil, fault(event.Permanent, codeDigest, "%s has the digest %s, but %s is wanted; if the new content is what you mean, put its digest into sha256", s.Source, digest, want)
+	sum := sha256.Sum256(data)
+	own := digestName(sum)
+	if want := wantedDigest(s.SHA256); want != "" && want != own {
+		return nil, fault(event.Permanent, codeDigest, "%s has the digest %s, but %s is wanted; if the new content is what you mean, put its digest into sha256", s.Source, own, want)
 	}
 	if isManifest(data) {
-		img, err := r.readManifest(ctx, data, digest, base, s)
+		img, err := r.readManifest(ctx, data, own, base, s)
 		if err != nil {
 			return nil, err
 		}
 		return img, r.finish(img, s.ABI)
 	}
-	img := &image{digest: digest, size: int64(len(data)), modules: []imageModule{{name: "main", wasm: data, main: true}}}
+	img := &image{digest: own, size: int64(len(data)), modules: []imageModule{{name: "main", wasm: data, sum: &sum, main: true}}}
 	return img, r.finish(img, s.ABI)
 }
 
@@ -108,11 +118,11 @@ const tableElements = 1 << 20
 func (r *Runtime) finish(img *image, abi string) *event.Error {
 	cache, err := r.prepared()
 	if err != nil {
-		return fault(event.System, codeHost, "the cache of prepared modules cannot be used: %v", err)
+		return badCache(r.cfg.CacheDir, err)
 	}
 	for i := range img.modules {
 		m := &img.modules[i]
-		prepared, err := cache.Prepare(sha256.Sum256(m.wasm), m.wasm, module.Options{Limits: moduleLimits, TableElements: tableElements})
+		prepared, err := cache.Prepare(m.hash(), m.wasm, module.Options{Limits: moduleLimits, TableElements: tableElements})
 		if err != nil {
 			return refused(m, err)
 		}

@@ -111,7 +111,7 @@ func TestInstancesAreKept(t *testing.T) {
 		{"state", "block", true}, {"state", "blocks", true},
 		{"state", "table", false}, {"state", "table_grows", false}, {"state", "data", false}, {"state", "elements", false},
 		{"state", "memory_grows", true}, {"growth", "twice", true}, {"growth", "beyond", false}, {"state", "close", false},
-		{"growth", "most", false}, // wazero does not ask for more, and so hears not of less {"state", "renumber", false}, {"state", "trap", false},
+		{"growth", "most", false},    // wazero does not ask for more, and so hears not of less {"state", "renumber", false}, {"state", "trap", false},
 		{"state", "set_flags", true}, // refused, so that nothing changed
 		{"vector", "run", false},
 		{"probe", "echo", true}, {"probe", "fail", true}, {"probe", "var", true}, {"probe", "exit_0", true}, {"probe", "bad_load", false}, {"probe", "grow_and_go_on", false},
