@@ -81,6 +81,9 @@ func BenchmarkNode(b *testing.B) {
 		}
 		defer p.Close(context.Background())
 		input := bytes.Repeat([]byte("x"), payload)
+		if _, _, err := p.Call("echo", input); err != nil { // initialises it
+			b.Fatal(err)
+		}
 		b.ReportAllocs()
 		for b.Loop() {
 			for range chained {

@@ -74,12 +74,10 @@ func BenchmarkCalls(b *testing.B) {
 				call := Call{Function: w.function, Input: input}
 				ctx, cancel := context.WithTimeout(b.Context(), time.Hour)
 				defer cancel()
-				b.ReportAllocs()
-				for b.Loop() {
-					if a, err := p.Call(ctx, call); err != nil || len(a.Output) != len(input) {
-						b.Fatal(len(a.Output), err)
-					}
-				}
+				measure(b, func() (int, error) {
+					a, err := p.Call(ctx, call)
+					return len(a.Output), err
+				}, len(input))
 			})
 		}
 		b.Run(w.name+"/"+w.guest+"/go-sdk", func(b *testing.B) {
@@ -89,16 +87,31 @@ func BenchmarkCalls(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer p.Close(context.Background())
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, out, err := p.Call(w.function, input); err != nil || len(out) != len(input) {
-					b.Fatal(len(out), err)
-				}
-			}
+			measure(b, func() (int, error) {
+				_, out, err := p.Call(w.function, input)
+				return len(out), err
+			}, len(input))
 		})
 	}
 	b.Run("nothing/small/wazero", func(b *testing.B) { benchBare(b, wazero.NewRuntimeConfig()) })
 	b.Run("nothing/small/wazero-deadline", func(b *testing.B) { benchBare(b, wazero.NewRuntimeConfig().WithCloseOnContextDone(true)) })
+}
+
+// measure times calls that answer with so many bytes. The first few, which make
+// instances, are not counted.
+func measure(b *testing.B, call func() (int, error), bytes int) {
+	once := func() {
+		if n, err := call(); err != nil || n != bytes {
+			b.Fatal(n, err)
+		}
+	}
+	for range 5 {
+		once()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		once()
+	}
 }
 
 // bare is (module (func (export "run"))).
