@@ -112,6 +112,21 @@ func (w longWatch) Before(ctx context.Context, mod api.Module, _ api.FunctionDef
 	if w.name == "poll_oneoff" {
 		checkPoll(mod, uint32(params[0]), uint32(params[2]))
 	}
+	for _, i := range pathLengths[w.name] {
+		if n := uint32(params[i]); n > maxPathText {
+			panic(badHandle("%s: a path of %d bytes, and %d are the most", w.name, n, maxPathText))
+		}
+	}
+}
+
+// maxPathText is how much of a path wazero may copy and take apart before it
+// gets to maxPath.
+const maxPathText = 64 << 10
+
+// pathLengths are the parameters that say how long a path is.
+var pathLengths = map[string][]int{
+	"path_create_directory": {2}, "path_filestat_get": {3}, "path_filestat_set_times": {3}, "path_link": {3, 6}, "path_open": {3},
+	"path_readlink": {2}, "path_remove_directory": {2}, "path_rename": {2, 5}, "path_symlink": {1, 4}, "path_unlink_file": {2},
 }
 
 // After implements experimental.FunctionListener.
