@@ -157,3 +157,12 @@ func attacked(t *testing.T, attacks []attack) {
 		})
 	}
 }
+
+// watched is attacked for something else than a call.
+func watched(t *testing.T, during func() time.Duration) {
+	w := newWitness(t)
+	w.control(50 * time.Millisecond)
+	before := holding()
+	w.undisturbed(t, during)
+	back(t, before)
+}

@@ -22,10 +22,10 @@ EXPORT(endless) void endless(void) {
 	for (uint32_t i = 0; i < 16 << 20; i += 2) big[i] = 'a', big[i + 1] = '/';
 	number((uint32_t)w_path_open(FIRST_DIR, FOLLOW, big, 16 << 20, 0, READ, READ, 0, &fd));
 }
-// timeout: the same, asked for again and again.
+// timeout: long paths, asked for again and again.
 EXPORT(forever) void forever(void) {
-	char *big = pages(256);
+	char *big = pages(1);
 	char stat[64];
-	for (uint32_t i = 0; i < 16 << 20; i += 2) big[i] = 'a', big[i + 1] = '/';
-	for (;;) w_stat(FIRST_DIR, FOLLOW, big, 16 << 20, stat);
+	for (uint32_t i = 0; i < 1 << 16; i += 2) big[i] = 'a', big[i + 1] = '/';
+	for (;;) w_stat(FIRST_DIR, FOLLOW, big, 1 << 16, stat);
 }
