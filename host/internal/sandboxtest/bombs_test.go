@@ -122,9 +122,7 @@ func TestModulesThatAttackTheHost(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bomb.wasm")
-			if err := os.WriteFile(path, c.module, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			write(t, path, c.module)
 			// What is refused is refused in no time; what is compiled is compiled in
 			// ten seconds, however large, and in one when it is small.
 			allowed := 10 * time.Second
@@ -143,6 +141,13 @@ func TestModulesThatAttackTheHost(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

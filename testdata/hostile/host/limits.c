@@ -1,8 +1,8 @@
 // Takes as much of one thing as its input says, a number of eight bytes.
 #include "host.h"
 static uint64_t wanted(void) { return x_input_load_u64(0); }
-EXPORT(memory) void memory(void) { // pages in all, the environment's one included
-	if (!__builtin_wasm_memory_grow(0, wanted() - 1 - __builtin_wasm_memory_size(0)) + 1) __builtin_trap();
+EXPORT(grow) void grow(void) { // pages in all, the environment's one included
+	pages((uint32_t)wanted() - 1 - __builtin_wasm_memory_size(0));
 }
 EXPORT(blocks) void blocks(void) { x_alloc(wanted()); }
 EXPORT(steps) void steps(void) {
@@ -20,6 +20,11 @@ EXPORT(log_) void log_(void) {
 		x_log_info(block(line, next - 1));
 	}
 }
+// One line, and then nothing more; it does not end.
+EXPORT(log_forever) void log_forever(void) {
+	x_log_info(text("working"));
+	for (;;) __asm__ volatile("");
+}
 EXPORT(vars) void vars(void) { // the name is one byte of it
 	for (uint64_t i = 0, n = wanted(), next; n; i++, n -= next) {
 		next = n < 1000 ? n : 1000;
@@ -36,11 +41,4 @@ EXPORT(files) int32_t files(void) {
 	for (uint64_t n = wanted(); n; n--)
 		if (w_path_open(FIRST_DIR, FOLLOW, "a.txt", 5, 0, READ, READ, 0, &fd)) return 1;
 	return 0;
-}
-EXPORT(nap) void nap(void) {
-	uint8_t sub[48] = {0}, event[32];
-	uint32_t n;
-	*(uint32_t *)(sub + 16) = 1;
-	*(uint64_t *)(sub + 24) = wanted();
-	w_poll(sub, event, 1, &n);
 }
