@@ -194,23 +194,3 @@ func lookAfter(t *testing.T, dir, where string, acked map[string]int) {
 		}
 	}
 }
-
-// secondBuild lets the sqlite3 tool, another build of SQLite, check the file.
-func secondBuild(t *testing.T, dir string) {
-	t.Helper()
-	tool, err := exec.LookPath("sqlite3")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("the sqlite3 tool is missing: apt-get install sqlite3")
-		}
-		t.Log("NOT CHECKED by a second build of SQLite: the sqlite3 tool is missing")
-		return
-	}
-	if _, err := os.Stat(filepath.Join(dir, fileName)); err != nil {
-		return // it died before there was one
-	}
-	out, err := exec.Command(tool, filepath.Join(dir, fileName), "PRAGMA integrity_check").CombinedOutput()
-	if err != nil || strings.TrimSpace(string(out)) != "ok" {
-		t.Fatalf("sqlite3 says %q, %v", out, err)
-	}
-}
