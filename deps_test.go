@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"host/internal/call":       {"host/workflow", "host/event", "resilience", "host/internal/plugin"},
 	"host/internal/engine":     {"host/workflow", "host/event", "host/internal/call"},
 	"host/internal/health":     {"host/workflow", "host/event", "host/internal/call"},
+	"host/internal/journal":    {"host/event"},
 	"host/internal/enginetest": {"host/...", "resilience"},
 	"host/internal/bench":      {"host/...", "resilience"},
 	"host":                     {"host/...", "resilience", "plugins"},

@@ -13,6 +13,7 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"wasmhost/host/internal/call"
 	"wasmhost/host/internal/engine"
 	"wasmhost/host/internal/health"
+	"wasmhost/host/internal/journal"
 	"wasmhost/host/internal/plugin"
 	"wasmhost/host/workflow"
 	"wasmhost/plugins"
@@ -53,6 +55,8 @@ type Config struct {
 	// Role is told to other processes that meet this one in the journal: "run",
 	// "serve". Only one "serve" may use a folder.
 	Role string
+
+	point func(name string) // of tests: faults in the journal
 }
 
 // Durability is what recorded steps survive.
@@ -80,16 +84,24 @@ type Host struct {
 	monitor *health.Monitor
 	local   *engine.Local
 
-	mu      sync.Mutex
-	runs    map[string]*Run
-	metrics map[string]*metrics // by root workflow
-	closed  bool
-	ending  sync.WaitGroup
+	journal *journal.Journal // nil: none
+
+	saving   sync.Mutex // of breakers
+	saved    map[breakerName]string
+	adopting map[breakerName]bool // from the journal: not to be saved again
+
+	mu       sync.Mutex
+	runs     map[string]*Run
+	followed map[*Run]bool
+	metrics  map[string]*metrics // by root workflow
+	closed   bool
+	ending   sync.WaitGroup
 }
 
 // Open makes a Host. Close it.
 func Open(ctx context.Context, c Config) (*Host, error) {
-	h := &Host{config: c, getenv: c.Getenv, clock: c.Clock, runs: map[string]*Run{}, metrics: map[string]*metrics{}}
+	h := &Host{config: c, getenv: c.Getenv, clock: c.Clock, runs: map[string]*Run{}, followed: map[*Run]bool{}, metrics: map[string]*metrics{},
+		saved: map[breakerName]string{}, adopting: map[breakerName]bool{}}
 	if h.getenv == nil {
 		h.getenv = os.LookupEnv
 	}
@@ -106,7 +118,32 @@ func Open(ctx context.Context, c Config) (*Host, error) {
 	h.caller = call.NewCaller(h.plugins, h.shared, h.clock)
 	h.monitor = health.NewMonitor(h.caller, h.clock)
 	h.local = &engine.Local{Caller: h.caller, Health: h.monitor, Clock: h.clock}
+	if c.State == "" {
+		return h, nil
+	}
+	if err := h.openJournal(ctx); err != nil {
+		return nil, errors.Join(err, h.runtime.Close(ctx))
+	}
 	return h, nil
+}
+
+// openJournal opens the journal in the state folder.
+func (h *Host) openJournal(ctx context.Context) error {
+	o := journal.Options{Durability: journal.Normal, Role: h.config.Role, Now: h.clock.Now, OnCommand: h.command, OnBreaker: h.adopt, Point: h.config.point}
+	switch h.config.Durable {
+	case DurableFull:
+		o.Durability = journal.Full
+	case "", DurableNormal, DurableNone:
+	default:
+		return refusal("bad_setting", fmt.Sprintf("durability %q: it is none, normal or full", h.config.Durable))
+	}
+	j, err := journal.Open(ctx, h.config.State, o)
+	if err != nil {
+		return h.recorded(err)
+	}
+	h.journal = j
+	h.monitor.OnReport = func(workflow string, r *event.Report) { j.SaveReport(workflow, r) }
+	return nil
 }
 
 func cacheDir(dir string) (string, error) {
@@ -130,12 +167,16 @@ func cacheDir(dir string) (string, error) {
 // ErrClosed is returned by a Host that was closed.
 var ErrClosed = errors.New("the host is closed")
 
-// Close cancels the runs that are left, waits for them and gives everything
-// back. Closing twice is harmless.
+// Close ends the work on the runs that are left, waits for them and gives
+// everything back. Runs that are recorded are kept as they stand, the others
+// are cancelled. Closing twice is harmless.
 func (h *Host) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
 	for _, r := range h.runs {
+		r.Interrupt(ErrClosed)
+	}
+	for r := range h.followed {
 		r.cancel(ErrClosed)
 	}
 	h.mu.Unlock()
@@ -146,7 +187,11 @@ func (h *Host) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return h.runtime.Close(ctx)
+	var lost error
+	if h.journal != nil {
+		lost = h.journal.Close(ctx)
+	}
+	return errors.Join(lost, h.runtime.Close(ctx))
 }
 
 // Metrics are the counts of a root workflow since the Host was opened.
@@ -194,4 +239,5 @@ func (h *Host) breakerChanged(root, key, from, to string, s event.BreakerState) 
 		r.emit(&event.Event{Type: event.BreakerChanged, Workflow: root, Breaker: key, From: from, To: to, Error: s.LastError,
 			RetryInMS: float64(s.OpenForMS)})
 	}
+	h.saveBreaker(root, key)
 }

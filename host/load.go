@@ -23,7 +23,8 @@ var ErrInvalid = errors.New("the workflow file is not valid")
 
 // Load reads a workflow file and everything it names, and looks into its
 // plugins without running them. All findings are returned; with an error among
-// them the Workflow is nil and the error is ErrInvalid.
+// them the Workflow is nil and the error is ErrInvalid. Breakers and health are
+// as the journal has them, where there is one.
 func (h *Host) Load(ctx context.Context, file string) (*Workflow, []workflow.Finding, error) {
 	plan, findings := workflow.Load(ctx, file, workflow.Options{
 		Inspector: h.Inspector(), Getenv: h.getenv, Builtins: plugins.Names(), AllowAnyHost: h.config.AllowAnyHost})
@@ -31,6 +32,9 @@ func (h *Host) Load(ctx context.Context, file string) (*Workflow, []workflow.Fin
 		return nil, findings, ErrInvalid
 	}
 	h.shared.Declare(plan.Name, plan)
+	if err := h.recall(ctx, plan.Name); err != nil {
+		return nil, findings, err
+	}
 	return &Workflow{plan: plan}, findings, nil
 }
 

@@ -3,17 +3,21 @@ package host
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
 	"wasmhost/host/event"
 	"wasmhost/host/internal/engine"
+	"wasmhost/host/internal/journal"
 	"wasmhost/host/workflow"
 )
 
@@ -29,20 +33,26 @@ type Options struct {
 	Sink event.Sink
 }
 
-// Run is a run that was started.
+// Run is a run that was started, here or in another process.
 type Run struct {
 	id       string
-	workflow *Workflow
+	workflow *Workflow // nil: followed, or ended before
 	input    event.Value
 	host     *Host
 	sink     event.Sink
 	feed     *event.Feed
-	cancel   context.CancelCauseFunc
+	control  *engine.Control
+	writer   *journal.Writer // nil: it is not recorded
+	ctx      context.Context // of the run, not of who started it
+	cancel   func(cause error)
 
-	mu     sync.Mutex
-	seq    uint64
-	done   chan struct{}
-	result *event.Result
+	mu      sync.Mutex
+	seq     uint64
+	digests map[string]string // of the plugins that ran
+	before  map[string]string // of those that ran before the run was resumed
+	done    chan struct{}
+	result  *event.Result
+	err     error
 }
 
 // kept is how many events of a run a late watcher still gets.
@@ -50,10 +60,20 @@ const kept = 4096
 
 var runID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
+func (h *Host) newRun(ctx context.Context, id string, w *Workflow, o Options) *Run {
+	r := &Run{id: id, workflow: w, host: h, sink: o.Sink, feed: event.NewFeed(kept), control: engine.NewControl(),
+		digests: map[string]string{}, done: make(chan struct{})}
+	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	r.ctx, r.cancel = run, cancel
+	return r
+}
+
 // Start checks the input and starts a run, which goes on when ctx ends: see
-// Cancel. What keeps a run from starting is an *event.Error with code
-// invalid_input, bad_run_id, run_conflict, missing_secret, bad_setting or
-// unsupported.
+// Cancel. With a journal the run is recorded first; an id that the journal
+// knows gives the run that is there: its result when it has ended, the live run
+// when somebody works on it, and else it goes on where it was left. What keeps
+// a run from starting is an *event.Error with code invalid_input, bad_run_id,
+// run_conflict, missing_secret, bad_setting, unsupported or journal.
 func (h *Host) Start(ctx context.Context, w *Workflow, o Options) (*Run, error) {
 	if o.RunID != "" && !runID.MatchString(o.RunID) {
 		return nil, refusal("bad_run_id", fmt.Sprintf("run id %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -", o.RunID))
@@ -68,27 +88,86 @@ func (h *Host) Start(ctx context.Context, w *Workflow, o Options) (*Run, error) 
 	if err := h.plugins.prepare(w.plan); err != nil {
 		return nil, err
 	}
-	r := &Run{id: o.RunID, workflow: w, input: input, host: h, sink: o.Sink, feed: event.NewFeed(kept), done: make(chan struct{})}
-	if r.id == "" {
-		r.id = ulid.Make().String()
+	id := o.RunID
+	if id == "" {
+		id = ulid.Make().String()
 	}
+	r := h.newRun(ctx, id, w, o)
+	r.input = input
+	if old, err := h.enter(r); err != nil || old != nil {
+		return old, err
+	}
+	if h.records() {
+		file, err := filepath.Abs(w.plan.File)
+		if err != nil {
+			return nil, h.leave(r, err)
+		}
+		r.writer, err = h.journal.Begin(ctx, journal.NewRun{ID: id, Workflow: w.plan.Name, File: file, Digest: w.plan.Digest, Input: input})
+		var there *journal.ExistsError
+		if errors.As(err, &there) {
+			_ = h.leave(r, refusal("run_conflict", fmt.Sprintf("run %q is recorded already", id)))
+			return h.again(ctx, w, input, there.Run, o)
+		}
+		if err != nil {
+			return nil, h.leave(r, err)
+		}
+	}
+	h.launch(r, engine.Start{})
+	return r, nil
+}
 
+// again is the answer to a run id that the journal knows.
+func (h *Host) again(ctx context.Context, w *Workflow, input event.Value, there *journal.Run, o Options) (*Run, error) {
+	if there.Digest != w.plan.Digest || !bytes.Equal(there.Input.JSON(), input.JSON()) {
+		return nil, refusal("run_conflict", fmt.Sprintf(
+			"run %q is recorded with another workflow, file or input (workflow %s, begun %s); choose another run id", there.ID, there.Workflow, there.CreatedAt.Format(time.DateTime)))
+	}
+	return h.Resume(ctx, there.ID, o)
+}
+
+// enter makes r the live run of its id, or returns the one that is there.
+func (h *Host) enter(r *Run) (*Run, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return nil, ErrClosed
 	}
 	if old := h.runs[r.id]; old != nil {
-		if old.workflow.plan.Digest != w.plan.Digest || !bytes.Equal(old.input.JSON(), input.JSON()) {
+		if r.workflow != nil && (old.workflow.plan.Digest != r.workflow.plan.Digest || !bytes.Equal(old.input.JSON(), r.input.JSON())) {
 			return nil, refusal("run_conflict", fmt.Sprintf("run %q is under way with another workflow, file or input; choose another run id, or wait for it", r.id))
 		}
 		return old, nil
 	}
-	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	r.cancel = cancel
 	h.runs[r.id] = r
-	h.ending.Go(func() { r.run(run) })
-	return r, nil
+	return nil, nil
+}
+
+// leave ends a run that could not begin; whoever has it already learns why.
+func (h *Host) leave(r *Run, err error) error {
+	h.remove(r)
+	r.cancel(nil)
+	r.end(nil, err)
+	return err
+}
+
+func (h *Host) remove(r *Run) {
+	h.mu.Lock()
+	if h.runs[r.id] == r {
+		delete(h.runs, r.id)
+	}
+	h.mu.Unlock()
+}
+
+// launch starts the engine on a run that has been entered.
+func (h *Host) launch(r *Run, s engine.Start) {
+	s.ID, s.Plan, s.Input, s.Emit, s.Control = r.id, r.workflow.plan, r.input, r.emit, r.control
+	if r.writer != nil {
+		s.Journal, s.Parks = r, true
+	}
+	h.ending.Go(func() {
+		defer r.cancel(nil)
+		r.run(r.ctx, s)
+	})
 }
 
 func inputOf(p *workflow.Plan, o Options) (event.Value, error) {
@@ -121,41 +200,89 @@ func (h *Host) startable(p *workflow.Plan) error {
 			}
 		}
 		for i := range p.Nodes {
-			if n := &p.Nodes[i]; n.Kind == workflow.ApprovalNode {
+			if n := &p.Nodes[i]; n.Kind == workflow.ApprovalNode && !h.records() {
 				return refusal("unsupported", fmt.Sprintf(
-					"node %q of workflow %q waits for an approval, which needs a journal; this version keeps none, so the run was not started", n.ID, p.Name))
+					"node %q of workflow %q waits for an approval, which needs a journal, and this host keeps none (durable none); the run was not started", n.ID, p.Name))
 			}
 		}
 		return nil
 	})
 }
 
-func (r *Run) run(ctx context.Context) {
-	defer r.cancel(nil)
+func (r *Run) run(ctx context.Context, s engine.Start) {
 	h := r.host
-	h.plugins.warm(ctx, r.workflow.plan)
-	o, _ := h.local.Run(ctx, engine.Start{ID: r.id, Plan: r.workflow.plan, Input: r.input, Emit: r.emit})
+	h.plugins.warm(ctx, s.Plan)
+	o, err := h.local.Run(ctx, s)
+	if err != nil {
+		r.leaveBehind()
+		h.remove(r)
+		r.end(nil, err)
+		return
+	}
 	result := o.Result
-
-	m := h.metricsOf(r.workflow.plan)
-	m.count(result)
-	result.Metrics = m.snapshot(h.shared.Breakers(r.workflow.plan.Name))
-	h.mu.Lock()
-	delete(h.runs, r.id)
-	h.mu.Unlock()
+	var last *event.Event
+	if result.Status.Ended() {
+		m := h.metricsOf(s.Plan)
+		m.count(result)
+		result.Metrics = m.snapshot(h.shared.Breakers(s.Plan.Name))
+		last = &event.Event{Type: event.RunFinished, Workflow: result.Workflow, Status: result.Status, Level: result.Level,
+			Error: result.Error, DurationMS: result.DurationMS, Result: result}
+	}
+	h.saveBreakers(s.Plan.Name)
+	if r.writer != nil {
+		if err := r.conclude(o, last); err != nil {
+			h.remove(r)
+			r.end(nil, err)
+			return
+		}
+	}
+	h.remove(r)
 	r.result = result
-	r.emit(&event.Event{Type: event.RunFinished, Workflow: result.Workflow, Status: result.Status, Level: result.Level,
-		Error: result.Error, DurationMS: result.DurationMS, Result: result})
+	if last != nil {
+		r.tell(last)
+	}
+	r.end(result, nil)
+}
+
+// end lets those go who wait.
+func (r *Run) end(result *event.Result, err error) {
+	r.result, r.err = result, err
 	r.feed.Close()
 	close(r.done)
 }
 
-// emit numbers an event of the run and hands it on.
+// emit numbers an event of the run, records it and hands it on.
 func (r *Run) emit(e *event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if w := r.otherDigest(e); w != nil {
+		r.number(w)
+		r.record(w)
+		r.hand(w)
+	}
+	r.number(e)
+	if r.writer != nil {
+		r.record(e)
+	}
+	r.hand(e)
+}
+
+// tell is emit for what was recorded already.
+func (r *Run) tell(e *event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Seq == 0 {
+		r.number(e)
+	}
+	r.hand(e)
+}
+
+func (r *Run) number(e *event.Event) {
 	r.seq++
 	e.V, e.Seq, e.Run, e.Time = event.Version, r.seq, r.id, r.host.clock.Now()
+}
+
+func (r *Run) hand(e *event.Event) {
 	if r.sink != nil {
 		r.sink.Emit(e)
 	}
@@ -176,12 +303,27 @@ func (r *Run) Watch() *event.Watch { return r.feed.Watch(0, 1024) }
 // its result. A nil cause says nothing.
 func (r *Run) Cancel(cause error) { r.cancel(cause) }
 
-// Wait returns the result when the run has ended, or ctx's error before; the
-// run goes on then.
+// Interrupt ends the work on a run in this process: calls in flight are
+// cancelled. A recorded run is kept as it stands, to go on with Resume: its
+// result's status is running. One that is not recorded is cancelled.
+func (r *Run) Interrupt(cause error) {
+	if r.writer == nil {
+		r.cancel(cause)
+		return
+	}
+	r.control.Suspend()
+}
+
+// Recorded reports whether the run is in the journal.
+func (r *Run) Recorded() bool { return r.workflow == nil || r.writer != nil }
+
+// Wait returns the result when the run has ended or waits for a person, or
+// ctx's error before; the run goes on then. Another error is one of the
+// journal: what was recorded stands, and the run has not ended.
 func (r *Run) Wait(ctx context.Context) (*event.Result, error) {
 	select {
 	case <-r.done:
-		return r.result, nil
+		return r.result, r.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

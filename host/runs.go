@@ -2,10 +2,13 @@ package host
 
 import (
 	"context"
-	"io"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"wasmhost/host/event"
+	"wasmhost/host/internal/journal"
 )
 
 // RunInfo is a run as the journal knows it, in the shape of `host runs list -o
@@ -45,157 +48,153 @@ type RunFilter struct {
 	Limit  int // 0: 100
 }
 
+func infoOf(r *journal.Run) RunInfo {
+	return RunInfo{ID: r.ID, Workflow: r.Workflow, File: r.File, Digest: r.Digest, Status: r.Status, Alive: r.Alive, Owner: r.Owner,
+		Generation: r.Generation, Reason: r.Reason, WakeAt: r.Wake, Input: r.Input, Error: r.Error, Plugins: r.Plugins,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, FinishedAt: r.FinishedAt, DurationMS: r.DurationMS}
+}
+
 // Runs lists the runs of the journal, newest first.
-func (h *Host) Runs(ctx context.Context, f RunFilter) ([]RunInfo, error) { return nil, errNoJournal }
+func (h *Host) Runs(ctx context.Context, f RunFilter) ([]RunInfo, error) {
+	if h.journal == nil {
+		return nil, errNoJournal
+	}
+	if f.Limit == 0 {
+		f.Limit = 100
+	}
+	all, err := h.journal.Runs(ctx, journal.Filter{Status: f.Status, Workflow: f.Workflow, Before: f.Before, Since: f.Since, Limit: f.Limit})
+	if err != nil {
+		return nil, h.recorded(err)
+	}
+	infos := make([]RunInfo, len(all))
+	for i, r := range all {
+		infos[i] = infoOf(r)
+	}
+	return infos, nil
+}
 
 // RunCounts counts the runs of a workflow ("": of all) by status.
 func (h *Host) RunCounts(ctx context.Context, workflow string) (map[event.Status]int, error) {
-	return nil, errNoJournal
+	if h.journal == nil {
+		return nil, errNoJournal
+	}
+	return h.journal.Counts(ctx, workflow)
 }
 
 // RunInfo is one run. id may be the beginning of one, of six characters or more.
 // Code not_found when there is none, ambiguous when there are several.
-func (h *Host) RunInfo(ctx context.Context, id string) (*RunInfo, error) { return nil, errNoJournal }
+func (h *Host) RunInfo(ctx context.Context, id string) (*RunInfo, error) {
+	r, err := h.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	info := infoOf(r)
+	return &info, nil
+}
 
-// RunResult is the result of a run: as recorded when it has ended, else what
-// stands so far.
-func (h *Host) RunResult(ctx context.Context, id string) (*event.Result, error) {
-	return nil, errNoJournal
+// shortest is how many characters of an id are enough to name a run.
+const shortest = 6
+
+// find is the run of an id, or of the beginning of one.
+func (h *Host) find(ctx context.Context, id string) (*journal.Run, error) {
+	if h.journal == nil {
+		return nil, errNoJournal
+	}
+	r, err := h.journal.Run(ctx, id)
+	if !errors.Is(err, journal.ErrNotFound) {
+		return r, h.recorded(err)
+	}
+	if len(id) >= shortest {
+		ids, err := h.journal.Find(ctx, id)
+		switch {
+		case err != nil:
+			return nil, h.recorded(err)
+		case len(ids) == 1:
+			r, err := h.journal.Run(ctx, ids[0])
+			return r, h.recorded(err)
+		case len(ids) > 1:
+			return nil, refusal("ambiguous", fmt.Sprintf("several runs begin with %q: %s", id, strings.Join(ids, ", ")))
+		}
+	}
+	return nil, refusal("not_found", fmt.Sprintf("the journal in %s has no run %q; host runs list shows what it has", h.config.State, id))
+}
+
+// recorded is an error of the journal as an *event.Error.
+func (h *Host) recorded(err error) error {
+	var e *event.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return err
+	case errors.Is(err, journal.ErrServed):
+		return &event.Error{Class: event.Permanent, Code: "served", Cause: err, Message: fmt.Sprintf(
+			"%v: %s; stop it, or give this one a folder of its own with --state", err, h.config.State)}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	var alive *journal.AliveError
+	if errors.As(err, &alive) {
+		return refusal("run_alive", alive.Error())
+	}
+	return &event.Error{Class: event.System, Code: "journal", Message: fmt.Sprintf("the journal in %s: %v", h.config.State, err), Cause: err}
 }
 
 // RunEvents are the recorded events of a run whose Seq is more than after, at
 // most limit of them (0: all).
 func (h *Host) RunEvents(ctx context.Context, id string, after uint64, limit int) ([]*event.Event, error) {
-	return nil, errNoJournal
+	info, err := h.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var events []*event.Event
+	for n := uint64(0); ; {
+		records, err := h.journal.Records(ctx, info.ID, n, chunk)
+		if err != nil {
+			return nil, h.recorded(err)
+		}
+		for i := range records {
+			if e := records[i].Event; e != nil && e.Seq > after {
+				events = append(events, e)
+				if len(events) == limit {
+					return events, nil
+				}
+			}
+		}
+		if len(records) < chunk {
+			return events, nil
+		}
+		n = records[len(records)-1].N
+	}
 }
-
-// Follow is a run as it goes on, in this process or another: its events so far
-// come first. Nothing of the run depends on who follows it; Cancel sends the
-// wish to whoever works on it.
-func (h *Host) Follow(ctx context.Context, id string, o Options) (*Run, error) {
-	return nil, errNoJournal
-}
-
-// Resume goes on with a run whose process has died or that waits; what was done
-// is not done again. Of Options only Sink counts. A run that is alive is
-// followed, one that has ended gives its result. Codes: not_found,
-// workflow_changed (the file is not what the run began with; Retry takes it),
-// and those of Start.
-func (h *Host) Resume(ctx context.Context, id string, o Options) (*Run, error) {
-	return nil, errNoJournal
-}
-
-// RetryOptions say what a retry by a person does again.
-type RetryOptions struct {
-	// From is a node that runs again with everything that depends on it, although
-	// it succeeded; "" runs only what did not succeed.
-	From string
-	Sink event.Sink
-}
-
-// Retry opens a run that has ended without success once more, in a new
-// generation with the same id and the same idempotency keys: what succeeded is
-// kept. The workflow file is read again and may have changed. For a run that
-// waits because nobody knows what a node's last call did, it calls that node
-// again (all such nodes, or From). Codes: not_found, run_alive, run_succeeded
-// (nothing to do again; give From), unknown_node, and those of Start.
-func (h *Host) Retry(ctx context.Context, id string, o RetryOptions) (*Run, error) {
-	return nil, errNoJournal
-}
-
-// Approval is a person's answer to a node that waits for one.
-type Approval struct {
-	// Node is the node's path; "" when only one waits.
-	Node string
-	// Reject fails the node with code rejected.
-	Reject bool
-	// Output, with HasOutput, is what the node gives instead of its input (an
-	// approval) or of null (a node whose outcome nobody knows).
-	Output    event.Value
-	HasOutput bool
-	Comment   string
-	By        string
-}
-
-// Approve answers a waiting node and goes on with the run, here or where it
-// lives. Codes: not_found, not_waiting, unknown_node, ambiguous (several wait).
-func (h *Host) Approve(ctx context.Context, id string, a Approval, o Options) (*Run, error) {
-	return nil, errNoJournal
-}
-
-// CancelRun ends a run, also one that another process works on or nobody. It
-// returns when the wish is recorded and, where somebody works on the run, taken.
-// Codes: not_found, run_ended.
-func (h *Host) CancelRun(ctx context.Context, id, reason string) error { return errNoJournal }
-
-// Wait tells what one part of a run waits for.
-type Wait struct {
-	// Node is the path of the node, "" for the whole run.
-	Node string `json:"node,omitempty"`
-	// Kind is retry, breaker, rate_limit, approval, outcome_unknown, running,
-	// queue, process (its process died: resume it) or health.
-	Kind string `json:"kind"`
-	// Text says it in a sentence, Until when it ends by itself, Next what a
-	// person can do.
-	Text  string    `json:"text"`
-	Until time.Time `json:"until,omitzero"`
-	Next  string    `json:"next,omitempty"`
-}
-
-// Why tells what a run waits for, or why it ended as it did.
-func (h *Host) Why(ctx context.Context, id string) ([]Wait, error) { return nil, errNoJournal }
-
-// Export writes everything about a run as one JSON object: run, events, result,
-// breakers and health of its workflow, versions of host and plugins. No secret
-// is in it.
-func (h *Host) Export(ctx context.Context, id string, w io.Writer) error { return errNoJournal }
 
 // DeleteRun forgets a run that nobody works on. Codes: not_found, run_alive.
-func (h *Host) DeleteRun(ctx context.Context, id string) error { return errNoJournal }
+func (h *Host) DeleteRun(ctx context.Context, id string) error {
+	info, err := h.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	return h.recorded(h.journal.Delete(ctx, info.ID))
+}
 
 // Retain deletes ended runs that are older than age (0: any age) and all but
 // the newest count (0: any number); it returns how many.
 func (h *Host) Retain(ctx context.Context, age time.Duration, count int) (int, error) {
-	return 0, errNoJournal
-}
-
-// BreakerInfo is a breaker of a root workflow.
-type BreakerInfo struct {
-	Workflow string `json:"workflow"`
-	event.BreakerState
-	UpdatedAt time.Time `json:"updated_at,omitzero"`
-}
-
-// AllBreakers are the breakers that the journal knows, by workflow and key.
-func (h *Host) AllBreakers(ctx context.Context) ([]BreakerInfo, error) { return nil, errNoJournal }
-
-// ResetBreaker closes a breaker, OpenBreaker opens it, in every process that
-// shares the journal. name is KEY where it is unique, else WORKFLOW.KEY. Codes:
-// not_found, ambiguous.
-func (h *Host) ResetBreaker(ctx context.Context, name string) (*BreakerInfo, error) {
-	return nil, errNoJournal
-}
-
-// OpenBreaker is ResetBreaker's opposite.
-func (h *Host) OpenBreaker(ctx context.Context, name string) (*BreakerInfo, error) {
-	return nil, errNoJournal
+	if h.journal == nil {
+		return 0, errNoJournal
+	}
+	n, err := h.journal.Retain(ctx, age, count)
+	return n, h.recorded(err)
 }
 
 // HealthHistory are the last reports of a workflow, oldest first, of all
 // processes that share the journal.
 func (h *Host) HealthHistory(ctx context.Context, workflow string, n int) ([]*event.Report, error) {
-	return nil, errNoJournal
+	if h.journal == nil {
+		return nil, errNoJournal
+	}
+	reports, err := h.journal.Reports(ctx, workflow, n)
+	return reports, h.recorded(err)
 }
-
-// Finding is what Doctor found.
-type Finding struct {
-	What  string `json:"what"`
-	Where string `json:"where"`
-	Next  string `json:"next,omitempty"` // what to do
-	Bad   bool   `json:"bad"`
-}
-
-// Doctor looks at the state folder and the cache folder without changing them.
-func Doctor(ctx context.Context, state, cache string) ([]Finding, error) { return nil, errNoJournal }
 
 var errNoJournal = refusal("no_journal", "there is no journal: this host was opened without a state folder")

@@ -140,7 +140,8 @@ func toEvent(f *resilience.Failure) *event.Error {
 	return e
 }
 
-func breakerState(key string, s resilience.BreakerSnapshot) event.BreakerState {
+// BreakerState is a snapshot as results and the API carry it.
+func BreakerState(key string, s resilience.BreakerSnapshot) event.BreakerState {
 	b := event.BreakerState{Key: key, State: string(s.State), Failures: s.Failures, OpenForMS: s.Remaining.Milliseconds()}
 	if s.LastFailure != nil {
 		b.LastError = toEvent(s.LastFailure)

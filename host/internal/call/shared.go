@@ -89,7 +89,7 @@ func (s *Shared) breaker(root, key string, cfg resilience.BreakerConfig) *resili
 	b := resilience.NewBreaker(key, cfg, s.clock)
 	if s.changed != nil {
 		b.OnChange(func(from, to resilience.State, snap resilience.BreakerSnapshot) {
-			s.changed(root, key, string(from), string(to), breakerState(key, snap))
+			s.changed(root, key, string(from), string(to), BreakerState(key, snap))
 		})
 	}
 	s.breakers[at] = b
@@ -129,7 +129,7 @@ func (s *Shared) Breakers(root string) []event.BreakerState {
 	var all []event.BreakerState
 	for at, b := range s.breakers {
 		if at.root == root {
-			all = append(all, breakerState(at.key, b.Snapshot()))
+			all = append(all, BreakerState(at.key, b.Snapshot()))
 		}
 	}
 	slices.SortFunc(all, func(a, b event.BreakerState) int {

@@ -17,6 +17,10 @@ const Kept = 100
 
 // Monitor runs checks and remembers. It is safe for concurrent use.
 type Monitor struct {
+	// OnReport, if not nil, is told of every report that is remembered. It is set
+	// before the first check, and must not block.
+	OnReport func(workflow string, r *event.Report)
+
 	caller *call.Caller
 	clock  call.Clock
 
@@ -80,16 +84,37 @@ func (m *Monitor) recent(plan *workflow.Plan, c *workflow.Check) (event.Check, b
 }
 
 func (m *Monitor) remember(plan *workflow.Plan, r *event.Report) {
+	m.add(plan.Name, r)
+	if m.OnReport != nil {
+		m.OnReport(plan.Name, r)
+	}
+}
+
+// Recall makes the Monitor know what an earlier process remembered of a
+// workflow, oldest first, unless it has reports of its own.
+func (m *Monitor) Recall(workflow string, reports []*event.Report) {
+	m.mu.Lock()
+	known := len(m.history[workflow]) > 0
+	m.mu.Unlock()
+	if known {
+		return
+	}
+	for _, r := range reports {
+		m.add(workflow, r)
+	}
+}
+
+func (m *Monitor) add(workflow string, r *event.Report) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name, c := range r.Checks {
-		m.latest[checkKey{plan.Name, name}] = c
+		m.latest[checkKey{workflow, name}] = c
 	}
-	h := append(m.history[plan.Name], r)
+	h := append(m.history[workflow], r)
 	if len(h) > Kept {
 		h = append([]*event.Report(nil), h[len(h)-Kept:]...)
 	}
-	m.history[plan.Name] = h
+	m.history[workflow] = h
 }
 
 // History returns the last reports of a workflow, oldest first.

@@ -1,0 +1,300 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"wasmhost/host/event"
+	"wasmhost/host/internal/engine"
+	"wasmhost/host/internal/journal"
+	"wasmhost/host/workflow"
+)
+
+// Resume goes on with a run whose process has died or that waits; what was done
+// is not done again. Of Options only Sink counts. A run that is alive is
+// followed, one that has ended gives its result. Codes: not_found, ambiguous,
+// workflow_changed (the file is not what the run began with; Retry takes it),
+// and those of Start.
+func (h *Host) Resume(ctx context.Context, id string, o Options) (*Run, error) {
+	info, err := h.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if info.Status.Ended() || info.Alive {
+		return h.Follow(ctx, info.ID, o)
+	}
+	return h.goOn(ctx, info, o, nil)
+}
+
+// goOn takes a run that nobody works on and starts the engine on its history.
+// before, if any, reaches into the run before it begins.
+func (h *Host) goOn(ctx context.Context, info *journal.Run, o Options, before func(*Run)) (*Run, error) {
+	w, err := h.reload(ctx, info)
+	if err != nil {
+		return nil, err
+	}
+	if w.plan.Digest != info.Digest {
+		return nil, refusal("workflow_changed", fmt.Sprintf("run %s was begun with another content of %s, or of a file that it names; "+
+			"put that back to go on, or run what is not done with the new one: host runs retry %s", info.ID, info.File, info.ID))
+	}
+	r := h.newRun(ctx, info.ID, w, o)
+	r.input = info.Input
+	if old, err := h.enter(r); err != nil || old != nil {
+		return old, err
+	}
+	writer, err := h.take(ctx, info)
+	var alive *journal.AliveError
+	if errors.As(err, &alive) {
+		_ = h.leave(r, err)
+		return h.Follow(ctx, info.ID, o)
+	}
+	if err != nil {
+		return nil, h.leave(r, err)
+	}
+	r.writer = writer
+	p, err := h.past(ctx, info.ID)
+	if err != nil {
+		writer.Leave(nil)
+		return nil, h.leave(r, err)
+	}
+	r.seq, r.before = p.seq, p.digests
+	if before != nil {
+		before(r)
+	}
+	h.launch(r, engine.Start{History: p.history, Seed: p.seed})
+	return r, nil
+}
+
+// reload loads the file that a run was started with, ready to run.
+func (h *Host) reload(ctx context.Context, info *journal.Run) (*Workflow, error) {
+	w, findings, err := h.Load(ctx, info.File)
+	if err != nil {
+		for _, f := range findings {
+			if f.Severity == workflow.Error {
+				return nil, refusal("invalid_workflow", fmt.Sprintf("run %s cannot go on: %s: %s", info.ID, info.File, f.Message))
+			}
+		}
+		return nil, err
+	}
+	if err := h.startable(w.plan); err != nil {
+		return nil, err
+	}
+	return w, h.plugins.prepare(w.plan)
+}
+
+func (h *Host) take(ctx context.Context, info *journal.Run) (*journal.Writer, error) {
+	writer, _, err := h.journal.Take(ctx, info.ID)
+	return writer, err
+}
+
+// RetryOptions say what a retry by a person does again.
+type RetryOptions struct {
+	// From is a node that runs again with everything that depends on it, although
+	// it succeeded; "" runs only what did not succeed.
+	From string
+	Sink event.Sink
+}
+
+// Retry opens a run that has ended without success once more, in a new
+// generation with the same id and the same idempotency keys: what succeeded is
+// kept. The workflow file is read again and may have changed. For a run that
+// waits because nobody knows what a node's last call did, it calls that node
+// again (all such nodes, or From). Codes: not_found, ambiguous, run_alive,
+// run_interrupted (resume it first), run_succeeded (nothing to do again; give
+// From), not_waiting, unknown_node, and those of Start.
+func (h *Host) Retry(ctx context.Context, id string, ro RetryOptions) (*Run, error) {
+	info, err := h.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	o := Options{Sink: ro.Sink}
+	switch {
+	case info.Alive && info.Status == event.Running:
+		return nil, refusal("run_alive", fmt.Sprintf("run %s is under way (%s); wait for it or cancel it first", info.ID, info.Owner))
+	case info.Status == event.Waiting:
+		return h.callAgain(ctx, info, ro)
+	case !info.Status.Ended():
+		return nil, refusal("run_interrupted", fmt.Sprintf("run %s was interrupted and has not ended; go on with it: host runs resume %s", info.ID, info.ID))
+	case info.Status == event.Succeeded && ro.From == "":
+		return nil, refusal("run_succeeded", fmt.Sprintf("run %s has succeeded, nothing is left to do again; say from which node on with --from", info.ID))
+	}
+	w, err := h.reload(ctx, info)
+	if err != nil {
+		return nil, err
+	}
+	if ro.From != "" && !engine.HasNode(w.plan, ro.From) {
+		return nil, refusal("unknown_node", fmt.Sprintf("workflow %q has no node %q", w.plan.Name, ro.From))
+	}
+	if s := w.plan.Input.Schema; s != nil {
+		if err := s.Check(info.Input); err != nil {
+			return nil, refusal("invalid_input", fmt.Sprintf("run %s: the workflow has changed and does not take the run's input any more: %v", info.ID, err))
+		}
+	}
+	text, err := h.journal.Result(ctx, info.ID)
+	if err != nil {
+		return nil, err
+	}
+	var result event.Result
+	if err := json.Unmarshal(text, &result); err != nil {
+		return nil, refusal("journal", fmt.Sprintf("the result of run %s cannot be read: %v", info.ID, err))
+	}
+	r := h.newRun(ctx, info.ID, w, o)
+	r.input = info.Input
+	if old, err := h.enter(r); err != nil || old != nil {
+		return old, err
+	}
+	p, err := h.past(ctx, info.ID)
+	if err != nil {
+		return nil, h.leave(r, err)
+	}
+	if r.writer, err = h.take(ctx, info); err != nil {
+		return nil, h.leave(r, h.recorded(err))
+	}
+	r.seq, r.before = p.seq, p.digests
+	note, err := json.Marshal(seedNote{From: ro.From})
+	if err != nil {
+		return nil, h.leave(r, err)
+	}
+	r.writer.Reopen(info.Generation+1, w.plan.Digest, info.File, nil)
+	r.writer.Append(journal.Record{Mark: engine.MarkSeed, Note: note, Output: text}, nil)
+	h.launch(r, engine.Start{Seed: &engine.Seed{Result: &result, From: ro.From}})
+	return r, nil
+}
+
+// callAgain answers nodes whose outcome nobody knows: call them once more.
+func (h *Host) callAgain(ctx context.Context, info *journal.Run, ro RetryOptions) (*Run, error) {
+	paths, err := h.unknownNodes(ctx, info.ID)
+	if err != nil {
+		return nil, err
+	}
+	if ro.From != "" {
+		if !slices.Contains(paths, ro.From) {
+			return nil, refusal("not_waiting", fmt.Sprintf("node %q of run %s is not one whose outcome nobody knows; these are: %s", ro.From, info.ID, strings.Join(paths, ", ")))
+		}
+		paths = []string{ro.From}
+	}
+	if len(paths) == 0 {
+		return nil, refusal("not_waiting", fmt.Sprintf("run %s waits for an approval: host runs approve %s", info.ID, info.ID))
+	}
+	var d []engine.Decision
+	for _, p := range paths {
+		d = append(d, engine.Decision{Path: p, Verdict: engine.Again, By: person()})
+	}
+	return h.decide(ctx, info, d, Options{Sink: ro.Sink})
+}
+
+// unknownNodes are the nodes of a waiting run whose outcome nobody knows.
+func (h *Host) unknownNodes(ctx context.Context, id string) ([]string, error) {
+	result, err := h.RunResult(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	var visit func(prefix string, nodes event.NodeMap)
+	one := func(path string, n *event.NodeResult) {
+		if n.Status == event.Waiting && n.Error != nil {
+			paths = append(paths, path)
+		}
+		if n.Run != nil {
+			visit(path+"/", n.Run.Nodes)
+		}
+	}
+	visit = func(prefix string, nodes event.NodeMap) {
+		for id, n := range nodes {
+			one(prefix+id, n)
+			for i, item := range n.Items {
+				one(fmt.Sprintf("%s%s[%d]", prefix, id, i), item)
+			}
+		}
+	}
+	visit("", result.Nodes)
+	// A node with items that wait does not wait itself.
+	paths = slices.DeleteFunc(paths, func(p string) bool {
+		return slices.ContainsFunc(paths, func(o string) bool { return strings.HasPrefix(o, p+"[") })
+	})
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// Approval is a person's answer to a node that waits for one.
+type Approval struct {
+	// Node is the node's path; "" when only one waits.
+	Node string
+	// Reject fails the node with code rejected.
+	Reject bool
+	// Output, with HasOutput, is what the node gives instead of its input (an
+	// approval) or of null (a node whose outcome nobody knows).
+	Output    event.Value
+	HasOutput bool
+	Comment   string
+	By        string // "" is the user of this process
+}
+
+// Approve answers a waiting node and goes on with the run, here or where it
+// lives. Codes: not_found, not_waiting, unknown_node, ambiguous (several wait),
+// invalid_output, run_interrupted, run_ended.
+func (h *Host) Approve(ctx context.Context, id string, a Approval, o Options) (*Run, error) {
+	info, err := h.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case info.Status.Ended():
+		return nil, refusal("run_ended", fmt.Sprintf("run %s has ended (%s); nothing waits for a person", info.ID, info.Status))
+	case !info.Alive && info.Status == event.Running:
+		return nil, refusal("run_interrupted", fmt.Sprintf("run %s was interrupted; go on with it first: host runs resume %s", info.ID, info.ID))
+	}
+	d := engine.Decision{Path: a.Node, Verdict: engine.Approve, Output: a.Output, HasOutput: a.HasOutput, Comment: a.Comment, By: a.By}
+	if a.Reject {
+		d.Verdict = engine.Reject
+	}
+	if d.By == "" {
+		d.By = person()
+	}
+	return h.decide(ctx, info, []engine.Decision{d}, o)
+}
+
+// decide brings decisions to a run: to who works on it, or to itself.
+func (h *Host) decide(ctx context.Context, info *journal.Run, all []engine.Decision, o Options) (*Run, error) {
+	h.mu.Lock()
+	here := h.runs[info.ID]
+	h.mu.Unlock()
+	if here == nil && info.Alive {
+		for _, d := range all {
+			if err := h.send(ctx, info.ID, commandDecide, d); err != nil {
+				return nil, err
+			}
+		}
+		return h.Follow(ctx, info.ID, o)
+	}
+	answers := make(chan *event.Error, len(all))
+	say := func(r *Run) {
+		for _, d := range all {
+			r.control.Decide(d, func(err *event.Error) { answers <- err })
+		}
+	}
+	r := here
+	if r != nil {
+		say(r)
+	} else {
+		var err error
+		if r, err = h.goOn(ctx, info, o, say); err != nil {
+			return nil, err
+		}
+	}
+	for range all {
+		select {
+		case err := <-answers:
+			if err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	return r, nil
+}
