@@ -39,6 +39,10 @@ func newWitness(t testing.TB) *witness {
 	if w.other, err = w.rt.Load(t.Context(), plugin.Spec{Name: "other", Source: "probe.wasm", Dir: guests}); err != nil {
 		t.Fatal(err)
 	}
+	// Its connection and its instance are kept from now on.
+	if err := errors.Join(w.healthz(), w.call()); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		w.client.CloseIdleConnections()
 		w.server.Close()
@@ -47,6 +51,29 @@ func newWitness(t testing.TB) *witness {
 		}
 	})
 	return w
+}
+
+func (w *witness) healthz() error {
+	resp, err := w.client.Get(w.server.URL + "/healthz")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); string(body) != "ok" || err != nil {
+		return fmt.Errorf("/healthz: %q, %w", body, err)
+	}
+	return nil
+}
+
+// call is one of the other plugin.
+func (w *witness) call() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	a, err := w.other.Call(ctx, plugin.Call{Function: "echo", Input: []byte("still here")})
+	if err != nil || string(a.Output) != "still here" {
+		return fmt.Errorf("the other plugin: %q, %w", a.Output, err)
+	}
+	return nil
 }
 
 // seen is the worst that a pulse saw.
@@ -91,24 +118,14 @@ func (w *witness) pulse(during func()) seen {
 		})
 	}
 	every(3*time.Millisecond, &s.tick, &s.ticks, func() {
-		resp, err := w.client.Get(w.server.URL + "/healthz")
-		if err != nil {
+		if err := w.healthz(); err != nil {
 			fail(err)
-			return
-		}
-		body, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if string(body) != "ok" || err != nil {
-			fail(fmt.Errorf("/healthz: %q, %w", body, err))
 		}
 	})
 	every(20*time.Millisecond, &s.gc, &s.gcs, runtime.GC)
 	every(5*time.Millisecond, &s.other, &s.calls, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		a, err := w.other.Call(ctx, plugin.Call{Function: "echo", Input: []byte("still here")})
-		if err != nil || string(a.Output) != "still here" {
-			fail(fmt.Errorf("the other plugin: %q, %w", a.Output, err))
+		if err := w.call(); err != nil {
+			fail(err)
 		}
 	})
 	during()
