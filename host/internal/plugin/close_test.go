@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,14 +47,13 @@ func TestConcurrentCalls(t *testing.T) {
 func TestWaitingForAnInstance(t *testing.T) {
 	p := load(t, Spec{Source: "probe.wasm", Dir: guests, Limits: Limits{Instances: 1}})
 	long, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
+	began, ended := make(chan struct{}), make(chan struct{})
+	var once sync.Once
 	go func() {
-		p.Call(long, Call{Function: "spin"})
+		p.Call(long, Call{Function: "log_forever", Log: func(string, string) { once.Do(func() { close(began) }) }})
 		close(ended)
 	}()
-	for p.pool.inUse() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-began
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err := p.Call(ctx, Call{Function: "echo"})
@@ -66,22 +66,58 @@ func TestWaitingForAnInstance(t *testing.T) {
 	succeeds(t, p, "echo", "x", "x")
 }
 
+// TestTurnThatNobodyTakes: who gives up just as his turn comes hands it on, and
+// who gives up before is passed over.
+func TestTurnThatNobodyTakes(t *testing.T) {
+	p := load(t, Spec{Source: "probe.wasm", Dir: guests, Limits: Limits{Instances: 1}})
+	if _, failed := p.pool.enter(t.Context(), true); failed != nil {
+		t.Fatal(failed)
+	}
+	turns := [4]chan struct{}{}
+	for i := range turns {
+		turns[i] = make(chan struct{})
+	}
+	p.pool.waiting = slices.Clone(turns[:])
+	p.pool.giveUp(turns[1])
+	p.pool.leave(nil, 0)
+	<-turns[0]
+	p.pool.giveUp(turns[0])
+	<-turns[2]
+	select {
+	case <-turns[1]:
+		t.Error("one that had given up was let in")
+	case <-turns[3]:
+		t.Error("two were let in")
+	default:
+	}
+	p.pool.leave(nil, 0)
+	<-turns[3]
+	p.pool.leave(nil, 0)
+	if n := p.pool.inUse(); n != 0 {
+		t.Errorf("%d calls at work", n)
+	}
+	succeeds(t, p, "echo", "x", "x")
+}
+
 // TestCloseWaitsForCalls: a call in flight ends properly, later ones are
 // refused.
 func TestCloseWaitsForCalls(t *testing.T) {
 	for range 20 {
 		p := load(t, Spec{Source: "probe.wasm", Dir: guests})
-		inFlight := make(chan error, 1)
+		began, goOn, inFlight := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 		go func() {
-			a, err := p.Call(context.Background(), Call{Function: "nap"})
-			if err == nil && a.Output != nil {
-				err = fmt.Errorf("output %q", a.Output)
+			a, err := p.Call(context.Background(), Call{Function: "log", Input: []byte("x"), Log: func(level, _ string) {
+				if level == levelDebug { // the first line of four
+					close(began)
+					<-goOn
+				}
+			}})
+			if err == nil && a.HostCalls.Logs != 4 {
+				err = fmt.Errorf("%+v", a)
 			}
 			inFlight <- err
 		}()
-		for p.pool.inUse() == 0 {
-			time.Sleep(100 * time.Microsecond)
-		}
+		<-began
 		over, cancel := context.WithCancel(context.Background())
 		cancel()
 		if err := p.Close(over); err == nil || !strings.Contains(err.Error(), "still has calls in flight") {
@@ -90,6 +126,7 @@ func TestCloseWaitsForCalls(t *testing.T) {
 		if e := fails(t, p, Call{Function: "echo"}); e.Code != codeClosed || e.Message != `plugin "guest" is closed` {
 			t.Error(e)
 		}
+		close(goOn)
 		if err := p.Close(context.Background()); err != nil {
 			t.Error(err)
 		}

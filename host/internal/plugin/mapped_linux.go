@@ -37,12 +37,15 @@ func newBacking(b []byte) *os.File {
 	return file
 }
 
+// mapOver is mmap; tests let it fail.
+var mapOver = unix.MmapPtr
+
 // share puts the pages of file under memory, which begins a reserved region.
 // After an error there may be nothing under it any more: touching it would end
 // the process.
 func share(memory []byte, file *os.File) error {
 	at := unsafe.Pointer(unsafe.SliceData(memory))
-	_, err := unix.MmapPtr(int(file.Fd()), 0, at, uintptr(len(memory)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
+	_, err := mapOver(int(file.Fd()), 0, at, uintptr(len(memory)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED)
 	if err != nil {
 		return fmt.Errorf("mapping %d bytes: %w", len(memory), err)
 	}
