@@ -21,7 +21,7 @@ func parseAge(flag, text string) (time.Duration, error) {
 // parseSince reads a time, or how long ago it was.
 func parseSince(text string, now time.Time) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+		if t, err := time.ParseInLocation(layout, text, time.Local); err == nil && t.Year() > 1700 && t.Year() < 2200 {
 			return t, nil
 		}
 	}

@@ -189,7 +189,7 @@ func (r *row) take(e *event.Event) {
 	case event.NodeSucceeded:
 		asked := r.asking
 		r.end(e)
-		r.by, r.text = "", ""
+		r.by, r.text = "", clean(e.Reason)
 		if who := whoAnswered(e); who != "" {
 			r.by = strings.TrimPrefix(who, ", ")
 			if strings.HasPrefix(asked, e.AnsweredBy) {
@@ -284,6 +284,9 @@ func (r *row) say(now time.Time) string {
 		}
 		if r.by != "" {
 			add("%s", r.by)
+		}
+		if r.text != "" {
+			add("%s", r.text)
 		}
 	case event.Failed, event.Cancelled:
 		if r.took > 0 {

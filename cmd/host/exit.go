@@ -65,13 +65,13 @@ func exitOf(e *event.Error) int {
 	switch e.Code {
 	case "bad_run_id", "run_conflict", "missing_secret", "bad_setting", "unsupported", "not_available", "bad_plugin", "bad_secret":
 		return exitUsage
-	case "run_alive", "run_ended", "run_succeeded", "not_waiting", "workflow_changed", "unknown_node", "ambiguous", "bad_id":
+	case "run_alive", "run_ended", "run_interrupted", "run_succeeded", "not_waiting", "workflow_changed", "unknown_node", "ambiguous":
 		return exitUsage // the run is not as the command needs it: nothing was done
 	case "journal", "no_journal":
 		return exitJournal
 	case "invalid_input":
 		return exitUsage
-	case "missing_export":
+	case "missing_export", "invalid_workflow":
 		return exitInvalid
 	case "not_found":
 		return exitNotFound

@@ -143,20 +143,29 @@ func writeEndless(t *testing.T) string {
 	return file
 }
 
-// The first ctrl-C ends the run cleanly: its result is written, and says so.
+// The first ctrl-C ends the work cleanly: the result so far is written, and the
+// run is kept. One that is not recorded is cancelled.
 func TestInterrupt(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", compiled())
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	ctrlC := &interruption{"ctrl-C", exitInterrupted}
 	for _, tt := range []struct {
-		why  *interruption
-		exit int
-	}{{&interruption{"ctrl-C", exitInterrupted}, 130}, {&interruption{"SIGTERM", exitTerminated}, 143}} {
+		durable string
+		why     *interruption
+		exit    int
+		status  event.Status
+		says    string
+	}{
+		{"normal", ctrlC, 130, event.Running, "was interrupted; the run is kept\n  next: host runs resume "},
+		{"full", &interruption{"SIGTERM", exitTerminated}, 143, event.Running, "was interrupted; the run is kept\n  next: host runs resume "},
+		{"none", ctrlC, 130, event.Cancelled, "was interrupted\n  next: run it again; with --durable none nothing is kept"},
+	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		out, w := io.Pipe()
 		code := make(chan int, 1)
 		var errout bytes.Buffer
 		go func() {
-			code <- run(ctx, []string{"host", "run", writeEndless(t), "-o", "jsonl"}, strings.NewReader(""), w, &errout)
+			code <- run(ctx, []string{"host", "run", writeEndless(t), "-o", "jsonl", "--durable", tt.durable}, strings.NewReader(""), w, &errout)
 			w.Close()
 		}()
 		var last []byte
@@ -167,14 +176,14 @@ func TestInterrupt(t *testing.T) {
 			}
 		}
 		if got := <-code; got != tt.exit {
-			t.Errorf("%s: exit code %d, want %d\n%s", tt.why.name, got, tt.exit, &errout)
+			t.Errorf("%s, %s: exit code %d, want %d\n%s", tt.durable, tt.why.name, got, tt.exit, &errout)
 		}
 		var r event.Result
-		if err := json.Unmarshal(last, &r); err != nil || r.Status != event.Cancelled || r.Nodes["headline"].Status != event.Cancelled {
-			t.Errorf("%s: the last line is no result of a cancelled run: %v\n%s", tt.why.name, err, last)
+		if err := json.Unmarshal(last, &r); err != nil || r.Status != tt.status || r.Nodes["headline"] == nil || r.Nodes["headline"].Status != tt.status {
+			t.Errorf("%s, %s: the last line is no result of a run that is %s: %v\n%s", tt.durable, tt.why.name, tt.status, err, last)
 		}
-		if !strings.Contains(errout.String(), "was interrupted") {
-			t.Errorf("%s: stderr does not say so: %s", tt.why.name, &errout)
+		if !strings.Contains(errout.String(), tt.says) {
+			t.Errorf("%s, %s: stderr does not say %q: %s", tt.durable, tt.why.name, tt.says, &errout)
 		}
 		cancel(nil)
 	}

@@ -79,7 +79,7 @@ func (p *plain) Emit(e *event.Event) {
 	case event.NodeSucceeded:
 		// The event of an answer does not name the plugin; that of the question did.
 		if asked := p.asked[where]; e.AnsweredBy != "" && strings.HasPrefix(asked, e.AnsweredBy+" ") {
-			text += strings.TrimPrefix(asked, e.AnsweredBy)
+			text = strings.Replace(text, ", answered by "+e.AnsweredBy, ", answered by "+asked, 1)
 		}
 		delete(p.asked, where)
 	case event.NodeFailed:
@@ -125,7 +125,11 @@ func sayEvent(e *event.Event, verbose bool) string {
 		}
 		return fmt.Sprintf("%s: attempt %d in %s", node, e.Attempt, span(millis(e.RetryInMS)))
 	case event.NodeSucceeded:
-		return fmt.Sprintf("%s: %s after %s%s", node, e.Status, span(millis(e.DurationMS)), whoAnswered(e))
+		text := fmt.Sprintf("%s: %s after %s%s", node, e.Status, span(millis(e.DurationMS)), whoAnswered(e))
+		if e.Reason != "" {
+			text += ", " + clean(e.Reason)
+		}
+		return text
 	case event.NodeFailed:
 		return fmt.Sprintf("%s: %s: %s", node, e.Status, failureText(e.Error))
 	case event.NodeSkipped:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -61,37 +62,35 @@ func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
 	if options.Input, options.HasInput, err = a.runInput(w); err != nil {
 		return err
 	}
-	here := true
+	var known *host.RunInfo
 	if options.RunID != "" && kept {
-		here = a.sayKnown(h, options.RunID)
+		known = a.knownRun(h, w, options)
 	}
-	p := newFirstRun(a.newProgress(newBoard(w.Plan())), h.Loading)
+	p := newFirstRun(a.progressOf(known, newBoard(w.Plan())), h.Loading)
 	options.Sink = p
 	r, err := h.Start(ctx, w, options)
 	if err != nil {
 		p.Close()
 		return orNothing(refused(err))
 	}
-	return a.follow(ctx, follower{host: h, show: p, kept: kept, here: here}, r)
+	return a.follow(ctx, follower{host: h, show: p, here: known == nil || !known.Alive}, r)
 }
 
-// sayKnown tells when a run of that id is there already: then its result is
-// given, or it is followed (and false returned), or goes on.
-func (a *app) sayKnown(h *host.Host, id string) (here bool) {
-	info, err := h.RunInfo(a.ctx, id)
-	if err != nil || info.ID != id {
-		return true
+// knownRun is the recorded run of an id that was given, nil when there is none,
+// and tells what becomes of it. One of another workflow is refused by Start.
+func (a *app) knownRun(h *host.Host, w *host.Workflow, o host.Options) *host.RunInfo {
+	info, err := h.RunInfo(a.ctx, o.RunID)
+	if err != nil || info.ID != o.RunID {
+		return nil
 	}
-	switch {
-	case info.Status.Ended():
-		a.say("%s", saysEnded(info))
-	case info.Alive:
-		a.say("%s", saysAlive(info))
-		return false
-	case isInterrupted(info):
-		a.say("run %s was interrupted: it goes on", id)
+	input := o.Input
+	if !o.HasInput {
+		input = w.Plan().Input.Default
 	}
-	return true
+	if info.Digest == w.Plan().Digest && bytes.Equal(info.Input.JSON(), input.JSON()) {
+		a.sayKnown(info)
+	}
+	return info
 }
 
 func (a *app) runInput(w *host.Workflow) (event.Value, bool, error) {

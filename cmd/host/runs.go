@@ -53,8 +53,11 @@ func (a *app) runFailed(err error) error {
 	if !errors.As(err, &e) || !errors.As(err, &f) {
 		return err
 	}
-	if e.Code == "not_found" {
+	switch e.Code {
+	case "not_found":
 		f.hint = a.again("runs", "list") + " shows the runs that there are"
+	case "invalid_output": // an answer that the node may not give
+		f.exit = exitUsage
 	}
 	return err
 }
@@ -100,8 +103,7 @@ var statuses = []string{string(event.Running), statusInterrupted, string(event.W
 type follower struct {
 	host *host.Host
 	show progress
-	// kept says that the run is recorded, here that this process works on it.
-	kept, here bool
+	here bool // this process works on the run
 }
 
 // follow waits for the end of a run. A signal stops a run that this process
@@ -115,15 +117,12 @@ func (a *app) follow(ctx context.Context, f follower, r *host.Run) error {
 		if !f.here {
 			return
 		}
-		if interrupted(a.ctx) != 0 {
-			f.show.note("interrupted: cancelling the calls in flight; once more ends at once")
-		}
-		if f.kept && interrupted(a.ctx) != 0 {
-			// Closing the host leaves the run to be resumed; cancelling it would end it.
-			a.close(f.host)
+		if interrupted(a.ctx) == 0 {
+			r.Cancel(context.Cause(ctx)) // a newer file has overtaken it
 			return
 		}
-		r.Cancel(context.Cause(ctx))
+		f.show.note("interrupted: cancelling the calls in flight; once more ends at once")
+		r.Interrupt(context.Cause(ctx))
 	})
 	result, err := r.Wait(wait)
 	stop()
@@ -137,10 +136,19 @@ func (a *app) follow(ctx context.Context, f follower, r *host.Run) error {
 	if err := a.writeResult(result); err != nil {
 		return err
 	}
-	if result.Status == event.Waiting {
+	switch {
+	case result.Status == event.Waiting:
 		return a.waits(f.host, result.RunID)
+	case result.Status == event.Running && !f.here:
+		return a.lost(result.RunID)
 	}
-	return a.ended(ctx, result, f.kept)
+	return a.ended(ctx, result, r.Recorded())
+}
+
+// lost is the failure of a run that was followed and that nobody works on any
+// more.
+func (a *app) lost(id string) error {
+	return &failure{exit: exitFailed, message: fmt.Sprintf("run %s was interrupted, and nobody works on it", id), hint: a.again("runs", "resume", id)}
 }
 
 // waits says what a run waits for, and what to type.

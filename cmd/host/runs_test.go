@@ -68,7 +68,14 @@ func TestPageOfARun(t *testing.T) {
 		Levels: []event.Level{{Workflow: "demo", Status: event.Failed, Error: refused, Nodes: event.NodeMap{"first": {Status: event.Failed, Error: refused}}},
 			{Workflow: "basic", Status: event.Succeeded, Nodes: nodes}, {Workflow: "other", Status: event.Skipped, Reason: "not that class"}}}
 	var out strings.Builder
-	if err := writeRun(&out, &info, r); err != nil {
+	attempts := failedAttempts([]*event.Event{
+		{Type: event.NodeAttemptFailed, Level: 1, Node: "ask", Plugin: "model", Attempt: 1, Error: &event.Error{Message: "before the retry"}},
+		{Type: event.RunStarted},
+		{Type: event.NodeAttemptFailed, Level: 1, Node: "ask", Plugin: "model", Attempt: 1, Error: refused},
+		{Type: event.NodeAttemptFailed, Level: 1, Node: "ask", Plugin: "model", Attempt: 2, Error: &event.Error{Message: "still down"}},
+		{Type: event.NodeAttemptFailed, Level: 1, Node: "each[0]", Plugin: "number", Attempt: 1, Error: &event.Error{Message: "busy"}},
+	})
+	if err := writeRun(&out, &info, r, attempts); err != nil {
 		t.Fatal(err)
 	}
 	want := `run       01DEGRADED
@@ -81,7 +88,10 @@ input     {"text":"a\tb"}
 nodes
   ask     degraded · 2 attempts · 1.2s · answered by fallback[0] (backup)
     model, attempt 1: down [transient, code 503]
+    model, attempt 2: still down
   each    degraded · 2 attempts · 2 items
+    [0] succeeded · 1 attempt
+      number, attempt 1: busy
     [1] failed · 1 attempt
       no number [permanent, code invalid]
   report  skipped · its when is false

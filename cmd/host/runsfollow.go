@@ -1,14 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/user"
 
 	"github.com/urfave/cli/v2"
 
 	"wasmhost/host"
-	"wasmhost/host/event"
 )
 
 // followCodes is what the help says of the exit codes of commands that follow a
@@ -25,9 +23,9 @@ func (a *app) runsWatchCommand() *cli.Command {
 	return a.runsCommand("watch", "follow a run as it goes on, in whichever process", `What has happened so far comes first. A ctrl-C ends the watching, and not the run.`+followCodes,
 		[]cli.Flag{strictFlag()}, func(h *host.Host, info *host.RunInfo) error {
 			if isInterrupted(info) {
-				return &failure{exit: exitFailed, message: fmt.Sprintf("run %s was interrupted, and nobody works on it", info.ID), hint: a.again("runs", "resume", info.ID)}
+				return a.lost(info.ID)
 			}
-			return a.goOn(h, info, false, func(o host.Options) (*host.Run, error) { return h.Follow(a.ctx, info.ID, o) })
+			return a.goOn(h, info, a.newProgress(boardOf(info)), false, func(o host.Options) (*host.Run, error) { return h.Follow(a.ctx, info.ID, o) })
 		})
 }
 
@@ -36,13 +34,8 @@ func (a *app) runsResumeCommand() *cli.Command {
 idempotency keys. The workflow file must be the one that the run began with; "host runs retry" takes
 another. A run that is alive is followed, and one that has ended gives its result.`+followCodes,
 		[]cli.Flag{strictFlag(), anyHostFlag()}, func(h *host.Host, info *host.RunInfo) error {
-			switch {
-			case info.Status.Ended():
-				a.say("%s", saysEnded(info))
-			case info.Alive:
-				a.say("%s", saysAlive(info))
-			}
-			return a.goOn(h, info, !info.Alive, func(o host.Options) (*host.Run, error) { return h.Resume(a.ctx, info.ID, o) })
+			a.sayKnown(info)
+			return a.goOn(h, info, a.progressOf(info, boardOf(info)), !info.Alive, func(o host.Options) (*host.Run, error) { return h.Resume(a.ctx, info.ID, o) })
 		})
 }
 
@@ -55,7 +48,7 @@ func (a *app) runsRetryCommand() *cli.Command {
 again and may have changed. Of a run that waits because nobody knows what a call did, the node is called
 again.`+followCodes,
 		flags, func(h *host.Host, info *host.RunInfo) error {
-			return a.goOn(h, info, true, func(o host.Options) (*host.Run, error) {
+			return a.goOn(h, info, a.newProgress(boardOf(info)), true, func(o host.Options) (*host.Run, error) {
 				return h.Retry(a.ctx, info.ID, host.RetryOptions{From: a.c.String("from"), Sink: o.Sink})
 			})
 		})
@@ -87,7 +80,7 @@ func (a *app) approve(h *host.Host, info *host.RunInfo) error {
 		}
 		answer.Output, answer.HasOutput = v, true
 	}
-	return a.goOn(h, info, !info.Alive, func(o host.Options) (*host.Run, error) { return h.Approve(a.ctx, info.ID, answer, o) })
+	return a.goOn(h, info, a.newProgress(boardOf(info)), !info.Alive, func(o host.Options) (*host.Run, error) { return h.Approve(a.ctx, info.ID, answer, o) })
 }
 
 // whoami is the user's name, for the record.
@@ -98,29 +91,40 @@ func whoami() string {
 	return os.Getenv("USER")
 }
 
-// goOn follows a recorded run that start gives.
-func (a *app) goOn(h *host.Host, info *host.RunInfo, here bool, start func(host.Options) (*host.Run, error)) error {
-	p := newFirstRun(a.newProgress(boardOf(info)), h.Loading)
+// goOn shows a recorded run that start gives, and ends as it does.
+func (a *app) goOn(h *host.Host, info *host.RunInfo, show progress, here bool, start func(host.Options) (*host.Run, error)) error {
+	p := newFirstRun(show, h.Loading)
 	r, err := start(host.Options{Sink: p})
 	if err != nil {
 		p.Close()
 		return a.runFailed(err)
 	}
-	return a.follow(a.ctx, follower{host: h, show: p, kept: true, here: here}, r)
+	return a.follow(a.ctx, follower{host: h, show: p, here: here}, r)
 }
 
-// saysEnded tells that nothing runs because the run has ended.
-func saysEnded(r *host.RunInfo) string {
-	return fmt.Sprintf("run %s ended %s (%s): this is its recorded result, nothing is run again", r.ID, stamp(r.FinishedAt), r.Status)
-}
-
-func saysAlive(r *host.RunInfo) string {
+// sayKnown tells what becomes of a run that is there already: its result is
+// given, it is followed, or it goes on.
+func (a *app) sayKnown(r *host.RunInfo) {
 	by := ""
 	if r.Owner != "" {
 		by = " by " + clean(r.Owner)
 	}
-	if r.Status == event.Waiting {
-		return fmt.Sprintf("run %s waits, kept%s: following it", r.ID, by)
+	switch {
+	case r.Status.Ended():
+		a.say("run %s ended %s (%s): this is its recorded result, nothing is run again", r.ID, stamp(r.FinishedAt), r.Status)
+	case r.Alive:
+		a.say("run %s is being worked on%s: following it", r.ID, by)
+	case isInterrupted(r):
+		a.say("run %s was interrupted: it goes on", r.ID)
 	}
-	return fmt.Sprintf("run %s is being worked on%s: following it", r.ID, by)
+}
+
+// progressOf is the progress of a run that may be there already (known is nil
+// where it is not). What happened in one that has ended is not shown again: it
+// would look as if it were done again.
+func (a *app) progressOf(known *host.RunInfo, b *board) progress {
+	if known != nil && known.Status.Ended() && a.format != "jsonl" {
+		return silent{}
+	}
+	return a.newProgress(b)
 }

@@ -29,7 +29,11 @@ func (a *app) runsShow(h *host.Host, info *host.RunInfo) error {
 	case "quiet":
 		return nil
 	}
-	if err := writeRun(a.out, info, r); err != nil {
+	events, err := h.RunEvents(a.ctx, info.ID, 0, 0)
+	if err != nil {
+		return a.runFailed(err)
+	}
+	if err := writeRun(a.out, info, r, failedAttempts(events)); err != nil {
 		return err
 	}
 	switch {
@@ -41,9 +45,33 @@ func (a *app) runsShow(h *host.Host, info *host.RunInfo) error {
 	return nil
 }
 
+// attemptsOf names the attempts of a node.
+type attemptsOf struct {
+	level int
+	path  string
+}
+
+// failedAttempts are the attempts that failed since the run began, or was
+// retried: a result tells the last one of each answerer only.
+func failedAttempts(events []*event.Event) map[attemptsOf][]*event.Error {
+	all := map[attemptsOf][]*event.Error{}
+	for _, e := range events {
+		switch {
+		case e.Type == event.RunStarted:
+			clear(all)
+		case e.Type == event.NodeAttemptFailed && e.Error != nil:
+			failed := *e.Error
+			failed.Plugin, failed.Attempt = e.Plugin, e.Attempt
+			k := attemptsOf{e.Level, e.Node}
+			all[k] = append(all[k], &failed)
+		}
+	}
+	return all
+}
+
 // writeRun writes what is known of a run, for people.
-func writeRun(w io.Writer, info *host.RunInfo, r *event.Result) error {
-	p := &page{w: w}
+func writeRun(w io.Writer, info *host.RunInfo, r *event.Result, attempts map[attemptsOf][]*event.Error) error {
+	p := &page{w: w, attempts: attempts}
 	p.field("run", clean(info.ID))
 	p.field("workflow", fmt.Sprintf("%s (%s)", clean(info.Workflow), clean(info.File)))
 	p.field("status", describeStatus(info, r))
@@ -59,7 +87,11 @@ func writeRun(w io.Writer, info *host.RunInfo, r *event.Result) error {
 		p.field(map[bool]string{true: "error", false: "because"}[info.Error != nil], remark)
 	}
 	p.field("input", short(inline(info.Input), 200))
-	p.nodes("nodes", r.Nodes, 0)
+	if len(r.Nodes) > 0 {
+		p.line("")
+		p.line("nodes")
+		p.nodes(r.Nodes, attemptsOf{level: r.Level}, 1)
+	}
 	if len(r.Levels) > 1 {
 		p.levels(r.Levels, r.Level)
 	}
@@ -94,8 +126,9 @@ func describeStatus(info *host.RunInfo, r *event.Result) string {
 
 // page is text that is written line by line.
 type page struct {
-	w   io.Writer
-	err error
+	w        io.Writer
+	err      error
+	attempts map[attemptsOf][]*event.Error
 }
 
 func (p *page) line(format string, args ...any) {
@@ -107,33 +140,28 @@ func (p *page) line(format string, args ...any) {
 func (p *page) field(name, value string) { p.line("%s %s", pad(name, 9), value) }
 
 // nodes lists nodes with what went wrong in them, those of sub-workflows below
-// their node.
-func (p *page) nodes(title string, nodes event.NodeMap, depth int) {
-	if len(nodes) == 0 {
-		return
-	}
-	if depth == 0 {
-		p.line("")
-		p.line("%s", title)
-	}
+// their node. Their paths begin with that of under.
+func (p *page) nodes(nodes event.NodeMap, under attemptsOf, depth int) {
 	ids := slices.Sorted(maps.Keys(nodes))
 	wide := 0
 	for _, id := range ids {
 		wide = max(wide, cellsIn(clean(id)))
 	}
-	indent := strings.Repeat("  ", depth+1)
+	indent := strings.Repeat("  ", depth)
 	for _, id := range ids {
-		n := nodes[id]
+		n, at := nodes[id], attemptsOf{under.level, under.path + id}
 		p.line("%s%s  %s", indent, pad(clean(id), wide), strings.Join(nodeParts(n), " · "))
-		p.failures(indent+"  ", n)
+		p.failures(indent+"  ", n, at)
 		for i, item := range n.Items {
-			if item != nil && (item.Status != event.Succeeded || len(item.Errors) > 0) {
-				p.line("%s  [%d] %s", indent, i, strings.Join(nodeParts(item), " · "))
-				p.failures(indent+"    ", item)
+			at := attemptsOf{at.level, fmt.Sprintf("%s[%d]", at.path, i)}
+			if item == nil || item.Status == event.Succeeded && len(p.attempts[at]) == 0 {
+				continue
 			}
+			p.line("%s  [%d] %s", indent, i, strings.Join(nodeParts(item), " · "))
+			p.failures(indent+"    ", item, at)
 		}
 		if n.Run != nil {
-			p.nodes("", n.Run.Nodes, depth+1)
+			p.nodes(n.Run.Nodes, attemptsOf{at.level, at.path + "/"}, depth+1)
 		}
 	}
 }
@@ -164,31 +192,37 @@ func nodeParts(n *event.NodeResult) []string {
 	return parts
 }
 
-// failures are the errors on the way to a node's end, and the last one where it
-// is not among them.
-func (p *page) failures(indent string, n *event.NodeResult) {
-	for _, e := range n.Errors {
+// failures are the attempts that failed, and the errors that are not those of
+// attempts, such as refusals.
+func (p *page) failures(indent string, n *event.NodeResult, at attemptsOf) {
+	told := p.attempts[at]
+	for _, e := range told {
 		p.failure(indent, e)
 	}
-	if n.Error != nil && !slices.ContainsFunc(n.Errors, func(e *event.Error) bool {
-		return e.Message == n.Error.Message && e.Code == n.Error.Code && e.Attempt == n.Error.Attempt
-	}) {
-		p.failure(indent, n.Error)
+	for _, e := range append(slices.Clip(n.Errors), n.Error) {
+		if e == nil || slices.ContainsFunc(told, func(o *event.Error) bool {
+			return o.Message == e.Message && o.Code == e.Code && o.Attempt == e.Attempt
+		}) {
+			continue
+		}
+		p.failure(indent, e)
+		told = append(slices.Clip(told), e)
 	}
 }
 
 func (p *page) failure(indent string, e *event.Error) {
-	where := ""
-	if e.Attempt > 0 {
-		where = fmt.Sprintf("attempt %d: ", e.Attempt)
-	}
+	var who []string
 	if e.Plugin != "" {
-		where = clean(e.Plugin) + ", " + where
+		who = append(who, clean(e.Plugin))
 	}
-	if where == clean(e.Plugin)+", " {
-		where = clean(e.Plugin) + ": "
+	if e.Attempt > 0 {
+		who = append(who, fmt.Sprintf("attempt %d", e.Attempt))
 	}
-	p.line("%s%s%s", indent, where, failureText(e))
+	text := failureText(e)
+	if len(who) > 0 {
+		text = strings.Join(who, ", ") + ": " + text
+	}
+	p.line("%s%s", indent, text)
 }
 
 // levels lists the fallback levels and their nodes, but those of the level whose
@@ -206,7 +240,7 @@ func (p *page) levels(levels []event.Level, shown int) {
 		}
 		p.line("%s", text)
 		if i != shown {
-			p.nodes("", l.Nodes, 1)
+			p.nodes(l.Nodes, attemptsOf{level: i}, 2)
 		}
 	}
 }

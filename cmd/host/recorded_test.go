@@ -1,0 +1,497 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"wasmhost/host"
+	"wasmhost/host/event"
+)
+
+// These tests kill real processes at work and go on with their runs in others.
+// What a plugin did is counted by the service that it asked.
+
+// service counts what it is asked by path, and holds back the answers of some.
+type service struct {
+	url   string
+	began chan string // paths that are held back, as they are asked
+
+	mu    sync.Mutex
+	asked map[string]int
+	held  map[string]chan struct{}
+}
+
+func newService(t *testing.T, hold ...string) *service {
+	t.Helper()
+	s := &service{began: make(chan string, 64), asked: map[string]int{}, held: map[string]chan struct{}{}}
+	for _, path := range hold {
+		s.held[path] = make(chan struct{})
+	}
+	server := httptest.NewServer(s)
+	s.url = server.URL
+	t.Cleanup(func() { s.release(); server.Close() })
+	return s
+}
+
+func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.asked[r.URL.Path]++
+	held := s.held[r.URL.Path]
+	s.mu.Unlock()
+	if held != nil {
+		s.began <- r.URL.Path
+		select {
+		case <-held:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	fmt.Fprint(w, r.URL.Path)
+}
+
+// release answers what was held back, and holds nothing back from now on.
+func (s *service) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for path, held := range s.held {
+		close(held)
+		delete(s.held, path)
+	}
+}
+
+// wait waits until a path that is held back is asked.
+func (s *service) wait(t *testing.T, path string) {
+	t.Helper()
+	select {
+	case got := <-s.began:
+		if got != path {
+			t.Fatalf("%s was asked, not %s", got, path)
+		}
+	case <-time.After(time.Minute):
+		t.Fatalf("nobody asks %s", path)
+	}
+}
+
+// counts compares how often every path was asked.
+func (s *service) counts(t *testing.T, want map[string]int) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for path, n := range want {
+		if s.asked[path] != n {
+			t.Errorf("%s was asked %d times, want %d", path, s.asked[path], n)
+		}
+	}
+	for path, n := range s.asked {
+		if _, ok := want[path]; !ok {
+			t.Errorf("%s was asked %d times, want 0", path, n)
+		}
+	}
+}
+
+// desk is a state folder with a workflow, and commands that use both.
+type desk struct {
+	t    *testing.T
+	dir  string
+	file string
+	env  []string
+}
+
+func newDesk(t *testing.T, s *service, workflow string) *desk {
+	t.Helper()
+	dir := t.TempDir()
+	d := &desk{t: t, dir: dir, file: filepath.Join(dir, "steps.toml")}
+	if err := os.WriteFile(d.file, []byte(workflow), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.env = append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "XDG_CACHE_HOME="+compiled(), "SERVICE="+s.url, "CI=true", "HOST_STATE=")
+	return d
+}
+
+// ended is how a command ended.
+type ended struct {
+	exit        int
+	out, errout string
+}
+
+// started is a command that goes on.
+type started struct {
+	cmd         *exec.Cmd
+	out, errout bytes.Buffer
+	over        chan error
+}
+
+func (d *desk) start(args ...string) *started {
+	d.t.Helper()
+	p := &started{cmd: exec.Command("host", args...), over: make(chan error, 1)}
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = d.env, &p.out, &p.errout
+	if err := p.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	go func() { p.over <- p.cmd.Wait() }()
+	d.t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	return p
+}
+
+func (d *desk) end(p *started) ended {
+	d.t.Helper()
+	select {
+	case err := <-p.over:
+		e := ended{exit: p.cmd.ProcessState.ExitCode(), out: p.out.String(), errout: p.errout.String()}
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			d.t.Fatal(err)
+		}
+		return e
+	case <-time.After(2 * time.Minute):
+		d.t.Fatalf("%v does not end\n%s", p.cmd.Args, &p.errout)
+	}
+	return ended{}
+}
+
+// host runs a command to its end, which has the exit code want.
+func (d *desk) host(want int, args ...string) ended {
+	d.t.Helper()
+	e := d.end(d.start(args...))
+	if e.exit != want {
+		d.t.Fatalf("host %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), e.exit, want, e.out, e.errout)
+	}
+	return e
+}
+
+// kill is kill -9, while the process works.
+func (d *desk) kill(p *started) {
+	d.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.end(p)
+}
+
+func (d *desk) result(e ended) event.Result {
+	d.t.Helper()
+	var r event.Result
+	if err := json.Unmarshal([]byte(e.out), &r); err != nil {
+		d.t.Fatalf("no result: %v\n%s%s", err, e.out, e.errout)
+	}
+	return r
+}
+
+func (d *desk) runs() []host.RunInfo {
+	d.t.Helper()
+	var all []host.RunInfo
+	if err := json.Unmarshal([]byte(d.host(0, "runs", "list", "-o", "json").out), &all); err != nil {
+		d.t.Fatal(err)
+	}
+	return all
+}
+
+// says checks what a command told on stderr.
+func (e ended) says(t *testing.T, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(e.errout, w) {
+			t.Errorf("stderr does not say %q:\n%s", w, e.errout)
+		}
+	}
+}
+
+const steps = `version = 1
+name    = "steps"
+[plugins.http]
+source = "builtin:http"
+allow  = { http = [{ env = "SERVICE" }] }
+[nodes.first]
+plugin = "http"
+with   = "{{ input }}/first"
+[nodes.each]
+plugin       = "http"
+needs        = ["first"]
+for_each     = "{{ [input + '/each/0', input + '/each/1', input + '/each/2'] }}"
+max_parallel = 1
+[nodes.last]
+plugin = "http"
+needs  = ["each"]
+with   = "{{ input }}/last"
+[output]
+value = "{{ nodes.last.output.body }}"
+`
+
+// A run that was killed goes on where its records end: what had ended is not
+// done again, the call that was in flight is.
+func TestKilledAndResumed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	for _, durable := range []string{"normal", "full"} {
+		t.Run(durable, func(t *testing.T) {
+			s := newService(t, "/each/1")
+			d := newDesk(t, s, steps)
+			p := d.start("run", d.file, "--run-id", "job-number-1", "--input", s.url, "--durable", durable)
+			s.wait(t, "/each/1")
+			d.kill(p)
+
+			all := d.runs()
+			if len(all) != 1 || all[0].Status != event.Running || all[0].Alive {
+				t.Fatalf("the journal shows %+v, want one interrupted run", all)
+			}
+			listed := d.host(0, "runs", "list", "--status", "interrupted")
+			if !strings.Contains(listed.out, "job-number-1  steps     interrupted") {
+				t.Errorf("the list does not show it as interrupted:\n%s", listed.out)
+			}
+			listed.says(t, "runs: 1 interrupted")
+			if out := d.host(0, "runs", "why", "job-number-1"); !strings.Contains(out.errout, "host runs resume job-number-1") {
+				t.Errorf("why does not say what to do:\n%s%s", out.out, out.errout)
+			}
+			d.host(exitFailed, "runs", "watch", "job-number-1").says(t, "was interrupted", "host runs resume job-number-1")
+
+			s.release()
+			resumed := d.host(0, "runs", "resume", "job-nu", "-o", "json")
+			resumed.says(t, "run job-number-1 goes on with 1 of 3 nodes done")
+			if r := d.result(resumed); r.Status != event.Succeeded || r.RunID != "job-number-1" || r.Output.String() != "/last" || r.Nodes["first"].Attempts != 1 {
+				t.Errorf("the run ended as %+v", r)
+			}
+			want := map[string]int{"/first": 1, "/each/0": 1, "/each/1": 2, "/each/2": 1, "/last": 1}
+			s.counts(t, want)
+
+			again := d.host(0, "run", d.file, "--run-id", "job-number-1", "--input", s.url)
+			again.says(t, "job-number-1 ended", "nothing is run again")
+			if again.out != "/last\n" {
+				t.Errorf("the recorded run gives %q", again.out)
+			}
+			s.counts(t, want)
+		})
+	}
+}
+
+// The run id is an idempotency key over processes: the second start goes on with
+// what the first left behind.
+func TestKilledAndStartedAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	s := newService(t, "/last")
+	d := newDesk(t, s, steps)
+	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
+	s.wait(t, "/last")
+	d.kill(p)
+	s.release()
+	d.host(exitUsage, "run", d.file, "--run-id", "job", "--input", s.url+"/x").says(t, "run_conflict")
+	again := d.host(0, "run", d.file, "--run-id", "job", "--input", s.url)
+	again.says(t, "run job was interrupted: it goes on", "goes on with 2 of 3 nodes done")
+	if again.out != "/last\n" {
+		t.Errorf("the run gives %q", again.out)
+	}
+	s.counts(t, map[string]int{"/first": 1, "/each/0": 1, "/each/1": 1, "/each/2": 1, "/last": 2})
+}
+
+const payment = `version = 1
+name    = "payment"
+[plugins.http]
+source = "builtin:http"
+allow  = { http = [{ env = "SERVICE" }] }
+[nodes.first]
+plugin = "http"
+with   = "{{ input }}/first"
+[nodes.pay]
+plugin     = "http"
+needs      = ["first"]
+idempotent = false
+with       = { method = "POST", url = "{{ input }}/pay" }
+[nodes.last]
+plugin = "http"
+needs  = ["pay"]
+with   = "{{ input }}/last"
+[output]
+value = "{{ nodes.pay.output }}"
+`
+
+// A call that must not be repeated is not, after a crash in the middle of it:
+// a person decides.
+func TestKilledInACallThatMustNotBeRepeated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	for _, tt := range []struct {
+		name   string
+		decide []string
+		exit   int
+		pays   int
+		last   int
+		out    string
+	}{
+		{"taken as done", []string{"runs", "approve", "job", "--node", "pay", "--answer", `{"paid":true}`}, 0, 1, 1, `"paid": true`},
+		{"called again", []string{"runs", "retry", "job", "--from", "pay"}, 0, 2, 1, `"body": "/pay"`},
+		{"given up", []string{"runs", "approve", "job", "--node", "pay", "--reject"}, exitFailed, 1, 0, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newService(t, "/pay")
+			d := newDesk(t, s, payment)
+			p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
+			s.wait(t, "/pay")
+			d.kill(p)
+			s.release()
+			waits := d.host(exitWaiting, "runs", "resume", "job")
+			waits.says(t, "run job waits, and is kept", "pay: ", "host runs retry job --from pay", "host runs approve job --node pay")
+			s.counts(t, map[string]int{"/first": 1, "/pay": 1})
+			if all := d.runs(); len(all) != 1 || all[0].Status != event.Waiting {
+				t.Errorf("the journal shows %+v, want a waiting run", all)
+			}
+			d.host(exitWaiting, "run", d.file, "--run-id", "job", "--input", s.url)
+			decided := d.host(tt.exit, tt.decide...)
+			if !strings.Contains(decided.out, tt.out) {
+				t.Errorf("the run gives %s, want %s", decided.out, tt.out)
+			}
+			want := map[string]int{"/first": 1, "/pay": tt.pays}
+			if tt.last > 0 {
+				want["/last"] = tt.last
+			}
+			s.counts(t, want)
+			if tt.exit != 0 {
+				decided.says(t, "outcome_unknown")
+			}
+		})
+	}
+}
+
+// The first ctrl-C keeps the run.
+func TestInterruptedAndResumed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	s := newService(t, "/last")
+	d := newDesk(t, s, steps)
+	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
+	s.wait(t, "/last")
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	e := d.end(p)
+	if e.exit != exitInterrupted {
+		t.Errorf("exit code %d, want %d", e.exit, exitInterrupted)
+	}
+	e.says(t, "run job was interrupted; the run is kept", "next: host runs resume job")
+	s.release()
+	if resumed := d.host(0, "runs", "resume", "job"); resumed.out != "/last\n" {
+		t.Errorf("the run gives %q", resumed.out)
+	}
+	s.counts(t, map[string]int{"/first": 1, "/each/0": 1, "/each/1": 1, "/each/2": 1, "/last": 2})
+}
+
+// Other processes see a run, follow it and end it, while one works on it.
+func TestRunOfAnotherProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	s := newService(t, "/last")
+	d := newDesk(t, s, steps)
+	args := []string{"run", d.file, "--run-id", "job", "--input", s.url}
+	p := d.start(args...)
+	s.wait(t, "/last")
+	if all := d.runs(); len(all) != 1 || !all[0].Alive || all[0].Status != event.Running {
+		t.Fatalf("the journal shows %+v, want a run that is alive", all)
+	}
+	d.host(exitUsage, "runs", "delete", "job").says(t, "run_alive")
+	d.host(exitUsage, "runs", "retry", "job").says(t, "run_alive")
+	why := d.host(0, "runs", "why", "job")
+	if !strings.Contains(why.out, "last") {
+		t.Errorf("why does not name the node that is under way: %s", why.out)
+	}
+	followers := []*started{d.start(args...), d.start("runs", "watch", "job"), d.start("runs", "resume", "job"), d.start("runs", "logs", "job", "--follow")}
+	// Somebody who stops watching stops nothing else.
+	watcher := d.start("runs", "watch", "job", "-o", "jsonl")
+	s.release()
+	for _, f := range append(followers[:3:3], p) {
+		if e := d.end(f); e.exit != 0 || e.out != "/last\n" {
+			t.Errorf("%v: exit code %d, output %q\n%s", f.cmd.Args, e.exit, e.out, e.errout)
+		}
+	}
+	if e := d.end(followers[3]); e.exit != 0 {
+		t.Errorf("logs --follow: exit code %d\n%s", e.exit, e.errout)
+	}
+	lines := strings.Split(strings.TrimSpace(d.end(watcher).out), "\n")
+	if !strings.Contains(lines[0], `"run.started"`) || !strings.Contains(lines[len(lines)-1], `"status":"succeeded"`) || len(lines) < 8 {
+		t.Errorf("the watcher saw\n%s", strings.Join(lines, "\n"))
+	}
+	s.counts(t, map[string]int{"/first": 1, "/each/0": 1, "/each/1": 1, "/each/2": 1, "/last": 1})
+}
+
+// A ctrl-C of who follows ends the following only.
+func TestInterruptedFollower(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	s := newService(t, "/last")
+	d := newDesk(t, s, steps)
+	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
+	s.wait(t, "/last")
+	watcher := exec.Command("host", "runs", "watch", "job")
+	watcher.Env = d.env
+	said, err := watcher.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := watcher.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = watcher.Process.Kill() }()
+	// It follows once it shows what has happened.
+	line := make([]byte, 1)
+	var seen bytes.Buffer
+	for !strings.Contains(seen.String(), "first: succeeded") {
+		if _, err := said.Read(line); err != nil {
+			t.Fatalf("%v after %s", err, &seen)
+		}
+		seen.Write(line)
+	}
+	if err := watcher.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	rest, _ := io.ReadAll(said)
+	_ = watcher.Wait()
+	if watcher.ProcessState.ExitCode() != exitInterrupted || !strings.Contains(string(rest), "goes on") {
+		t.Errorf("the watcher ended with %d: %s", watcher.ProcessState.ExitCode(), rest)
+	}
+	s.release()
+	if e := d.end(p); e.exit != 0 {
+		t.Errorf("the run ended with %d\n%s", e.exit, e.errout)
+	}
+}
+
+func TestCancelledByAnotherProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	s := newService(t, "/last")
+	d := newDesk(t, s, steps)
+	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
+	s.wait(t, "/last")
+	d.host(0, "runs", "cancel", "job", "--reason", "wrong input").says(t, "run job of steps is cancelled")
+	e := d.end(p)
+	if e.exit != exitCancelled {
+		t.Errorf("exit code %d, want %d\n%s", e.exit, exitCancelled, e.errout)
+	}
+	if shown := d.host(0, "runs", "show", "job"); !strings.Contains(shown.out, "cancelled") || !strings.Contains(shown.out, "wrong input") {
+		t.Errorf("the run is shown as\n%s", shown.out)
+	}
+	d.host(exitUsage, "runs", "cancel", "job").says(t, "run_ended")
+	// What was cut off can be done later.
+	s.release()
+	if retried := d.host(0, "runs", "retry", "job"); retried.out != "/last\n" {
+		t.Errorf("the retry gives %q", retried.out)
+	}
+	s.counts(t, map[string]int{"/first": 1, "/each/0": 1, "/each/1": 1, "/each/2": 1, "/last": 2})
+}
