@@ -207,7 +207,7 @@ func (c *check) outputs() error {
 	if err != nil {
 		return err
 	}
-	used, err := c.conn.one("SELECT (SELECT count(output_at) FROM records) + (SELECT count(input_at) + count(result_at) FROM runs)")
+	used, err := c.conn.one("SELECT (SELECT count(output_at) FROM records) + (SELECT count(iif(length(input_at) = 32, 1, NULL)) + count(iif(length(result_at) = 32, 1, NULL)) FROM runs)")
 	if err == nil && refs != used {
 		err = damaged("large values are said to be used %d times, but are %d times", refs, used)
 	}

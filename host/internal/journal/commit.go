@@ -140,7 +140,7 @@ func (j *Journal) commits() {
 			j.queue = spare[:0]
 			closing := j.closing
 			var e errands
-			if ok {
+			if ok || len(batch) > 0 {
 				e, j.errands = j.errands, errands{}
 			}
 			j.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"modernc.org/sqlite"
@@ -198,15 +199,7 @@ func isBusy(err error) bool {
 // 3.51.3 two processes could damage a WAL that starts over.
 func newEnough(version string) error {
 	var got [3]int
-	rest := version
-	for i := range got {
-		part := rest
-		for j, c := range rest {
-			if c == '.' {
-				part, rest = rest[:j], rest[j+1:]
-				break
-			}
-		}
+	for i, part := range strings.SplitN(version, ".", 3) {
 		n, err := strconv.Atoi(part)
 		if err != nil {
 			return fmt.Errorf("cannot read the version of SQLite %q", version)

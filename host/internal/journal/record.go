@@ -76,6 +76,15 @@ func (v value) inline() []byte {
 	return v.data
 }
 
+// ref is what lies beside a value that no chain covers: its digest, or in place a
+// checksum.
+func (v value) ref() []byte {
+	if v.digest != nil || v.data == nil {
+		return v.digest
+	}
+	return binary.LittleEndian.AppendUint32(nil, crc32.Checksum(v.data, castagnoli))
+}
+
 // encode is everything of a row that does not depend on its place.
 func (r *Record) encode() (*row, error) {
 	o := &row{mark: r.Mark, key: r.Key, note: r.Note}
@@ -161,7 +170,7 @@ func (t *tx) keep(v value) error {
 
 // forget is keep's opposite.
 func (t *tx) forget(digest []byte) error {
-	if digest == nil {
+	if len(digest) != sha256.Size {
 		return nil
 	}
 	n, err := t.exec("UPDATE outputs SET refs = refs - 1 WHERE digest = ?", digest)

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql/driver"
 	"encoding/json"
 	"errors"
@@ -88,7 +89,7 @@ func (j *Journal) Begin(ctx context.Context, n NewRun) (*Writer, error) {
 		now := j.now()
 		_, err = t.exec(`INSERT INTO runs (n, id, workflow, file, digest, status, generation, owner, fence, created, updated, finished, wake, duration, records, reason, input, input_at)
 			VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, 0, 0, 0, 0, '', ?, ?)`,
-			w.n, n.ID, n.Workflow, n.File, n.Digest, string(event.Running), j.owner.id, w.fence, now, now, input.inline(), input.digest)
+			w.n, n.ID, n.Workflow, n.File, n.Digest, string(event.Running), j.owner.id, w.fence, now, now, input.inline(), input.ref())
 		return err
 	})
 	if err != nil {
@@ -297,18 +298,18 @@ func (o *owners) scan(row []driver.Value) (*Run, error) {
 	return r, nil
 }
 
-// whole is a value from its three columns: in place, digest, data by digest.
+// whole is a value from its three columns: in place, beside it, data by digest.
 func whole(row []driver.Value, what string) ([]byte, error) {
-	var v value
-	var data []byte
-	if err := assign(row, &v.data, &v.digest, &data); err != nil {
+	var inline, ref, data []byte
+	if err := assign(row, &inline, &ref, &data); err != nil {
 		return nil, err
 	}
-	if v.digest == nil {
-		return v.data, nil
+	v := value{data: inline}
+	if len(ref) == sha256.Size {
+		v = value{data: data, digest: digestOf(data)}
 	}
-	if string(digestOf(data)) != string(v.digest) {
+	if string(v.ref()) != string(ref) {
 		return nil, damaged("the %s is not what was written", what)
 	}
-	return data, nil
+	return v.data, nil
 }

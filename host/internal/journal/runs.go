@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql/driver"
 	"errors"
 	"strings"
@@ -58,11 +59,13 @@ func (j *Journal) Runs(ctx context.Context, f Filter) ([]*Run, error) {
 			if err != nil {
 				return err
 			}
-			var input []byte
-			if err := assign(row[20:], &input); err != nil {
-				return err
+			if ref, _ := row[21].([]byte); len(ref) != sha256.Size {
+				input, err := whole(append(row[20:22:22], nil), "input of run "+r.ID)
+				if err != nil {
+					return err
+				}
+				r.setInput(input)
 			}
-			r.setInput(input)
 			list = append(list, r)
 			return nil
 		}, query+" ORDER BY r.n DESC LIMIT ?", append(args, limit)...); err != nil {

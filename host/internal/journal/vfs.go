@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"unsafe"
@@ -27,11 +28,13 @@ type layer struct {
 // ioTable is the table of functions of one kind of file, as SQLite sees it. The
 // functions are closures and must stay reachable for Go.
 type ioTable struct {
-	methods sqlite3.Tsqlite3_io_methods
+	methods *sqlite3.Tsqlite3_io_methods
+	at      uintptr // of methods
 	read    func(*libc.TLS, uintptr, uintptr, int32, int64) int32
 	write   func(*libc.TLS, uintptr, uintptr, int32, int64) int32
 	sync    func(*libc.TLS, uintptr, int32) int32
 	trunc   func(*libc.TLS, uintptr, int64) int32
+	traits  func(*libc.TLS, uintptr) int32
 }
 
 // The kinds of files that a layer tells apart.
@@ -66,43 +69,55 @@ func (l *layer) register(below string) error {
 		return err
 	}
 	l.tables = map[[2]uintptr]*ioTable{}
-	vfs := new(sqlite3.Tsqlite3_vfs)
+	vfs, at, err := allocate[sqlite3.Tsqlite3_vfs](tls)
+	if err != nil {
+		return err
+	}
 	*vfs = *(*sqlite3.Tsqlite3_vfs)(pointer(base))
 	vfs.FpNext, vfs.FzName = 0, name
 	below0 := vfs.FxOpen
 	open := func(tls *libc.TLS, _, path, file uintptr, flags int32, out uintptr) int32 {
 		rc := (*(*func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32)(unsafe.Pointer(&struct{ uintptr }{below0})))(tls, base, path, file, flags, out)
 		if kind := flags & (mainFile | walFile); rc == sqlite3.SQLITE_OK && kind != 0 {
-			l.dress((*sqlite3.Tsqlite3_file)(pointer(file)), kind)
+			return l.dress(tls, (*sqlite3.Tsqlite3_file)(pointer(file)), kind)
 		}
 		return rc
 	}
 	vfs.FxOpen = *(*uintptr)(unsafe.Pointer(&open))
-	layers.Store(l.name, []any{l, vfs, open})
-	if rc := sqlite3.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(vfs)), 0); rc != sqlite3.SQLITE_OK {
+	layers.Store(l.name, []any{l, &open})
+	if rc := sqlite3.Xsqlite3_vfs_register(tls, at, 0); rc != sqlite3.SQLITE_OK {
 		return fmt.Errorf("SQLite does not take the VFS %q: code %d", l.name, rc)
 	}
 	return nil
 }
 
 // dress gives an open file the layer's functions in place of those it has.
-func (l *layer) dress(file *sqlite3.Tsqlite3_file, kind int32) {
+func (l *layer) dress(tls *libc.TLS, file *sqlite3.Tsqlite3_file, kind int32) int32 {
 	if file.FpMethods == 0 {
-		return
+		return sqlite3.SQLITE_OK
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := [2]uintptr{file.FpMethods, uintptr(kind)}
 	t := l.tables[key]
 	if t == nil {
-		t = l.table(file.FpMethods, kind)
+		var err error
+		if t, err = l.table(tls, file.FpMethods, kind); err != nil {
+			return sqlite3.SQLITE_NOMEM
+		}
 		l.tables[key] = t
 	}
-	file.FpMethods = uintptr(unsafe.Pointer(&t.methods))
+	file.FpMethods = t.at
+	return sqlite3.SQLITE_OK
 }
 
-func (l *layer) table(below uintptr, kind int32) *ioTable {
-	t := &ioTable{methods: *(*sqlite3.Tsqlite3_io_methods)(pointer(below))}
+func (l *layer) table(tls *libc.TLS, below uintptr, kind int32) (*ioTable, error) {
+	methods, at, err := allocate[sqlite3.Tsqlite3_io_methods](tls)
+	if err != nil {
+		return nil, err
+	}
+	*methods = *(*sqlite3.Tsqlite3_io_methods)(pointer(below))
+	t := &ioTable{methods: methods, at: at}
 	xRead, xWrite, xSync, xTruncate := t.methods.FxRead, t.methods.FxWrite, t.methods.FxSync, t.methods.FxTruncate
 	if l.read != nil {
 		t.read = func(tls *libc.TLS, file, buf uintptr, n int32, at int64) int32 {
@@ -141,9 +156,24 @@ func (l *layer) table(below uintptr, kind int32) *ioTable {
 		}
 		t.methods.FxTruncate = *(*uintptr)(unsafe.Pointer(&t.trunc))
 	}
-	// No page may go past read and write through a memory map.
+	// No byte may go past read and write: not through a memory map, and not as a
+	// part of a page, which SQLite reads to save itself the rest.
 	t.methods.FiVersion = min(t.methods.FiVersion, 2)
-	return t
+	xTraits := t.methods.FxDeviceCharacteristics
+	t.traits = func(tls *libc.TLS, file uintptr) int32 {
+		return (*(*func(*libc.TLS, uintptr) int32)(unsafe.Pointer(&struct{ uintptr }{xTraits})))(tls, file) &^ sqlite3.SQLITE_IOCAP_SUBPAGE_READ
+	}
+	t.methods.FxDeviceCharacteristics = *(*uintptr)(unsafe.Pointer(&t.traits))
+	return t, nil
+}
+
+// allocate makes a table in SQLite's memory, for good.
+func allocate[T any](tls *libc.TLS) (*T, uintptr, error) {
+	at := libc.Xcalloc(tls, 1, libc.Tsize_t(unsafe.Sizeof(*new(T))))
+	if at == 0 {
+		return nil, 0, errors.New("no memory for SQLite's tables")
+	}
+	return (*T)(pointer(at)), at, nil
 }
 
 // pointer is an address that SQLite gave, in memory that Go's collector does not

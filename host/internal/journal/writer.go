@@ -177,7 +177,7 @@ func (w *Writer) End(e End, done func(error)) {
 		_, err := t.exec(`UPDATE runs SET status = ?, owner = 0, fence = 0, updated = ?, finished = ?, wake = ?, duration = ?, records = ?,
 			reason = ?, error = ?, plugins = ?, result = ?, result_at = ? WHERE n = ?`,
 			string(e.Status), now, finished, nanos(e.Wake), e.DurationMS, records,
-			e.Reason, failure, plugins, result.inline(), result.digest, w.n)
+			e.Reason, failure, plugins, result.inline(), result.ref(), w.n)
 		return err
 	}})
 	w.ended = true

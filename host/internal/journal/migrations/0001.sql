@@ -1,6 +1,6 @@
 -- Times are nanoseconds since 1970, 0: none. Values of more than 4 KiB lie in
--- outputs; the column *_at then holds their SHA-256 and the column beside it is
--- NULL.
+-- outputs; the column *_at then holds their SHA-256 and the column before it is
+-- NULL. For smaller values of a run it holds the CRC-32C.
 
 CREATE TABLE meta (
   one     INTEGER PRIMARY KEY CHECK (one = 1),
