@@ -50,7 +50,11 @@ func (h *Host) CancelRun(ctx context.Context, id, reason string) error {
 		here.Cancel(errors.New(reason))
 		return nil
 	case info.Alive:
-		return h.send(ctx, info.ID, commandCancel, reason)
+		err := h.send(ctx, info.ID, commandCancel, reason)
+		if errors.Is(err, errGone) {
+			return h.CancelRun(ctx, info.ID, reason)
+		}
+		return err
 	}
 	// Nobody works on it: it ends here, with what it has come to.
 	r, err := h.goOn(ctx, info, Options{}, func(r *Run) { r.cancel(errors.New(reason)) })
@@ -82,7 +86,11 @@ func (h *Host) endDead(ctx context.Context, info *journal.Run, reason string, wh
 // patience is how long a command waits for who works on the run.
 const patience = 15 * time.Second
 
-// send writes a command and waits until it is taken.
+// errGone says that nobody works on the run any more.
+var errGone = errors.New("nobody works on the run")
+
+// send writes a command and waits until it is taken, or nobody is there to take
+// it: then it is withdrawn.
 func (h *Host) send(ctx context.Context, run, kind string, data any) error {
 	text, err := json.Marshal(data)
 	if err != nil {
@@ -114,6 +122,13 @@ func (h *Host) send(ctx context.Context, run, kind string, data any) error {
 				return err
 			}
 			return &e
+		}
+		info, err := h.journal.Run(ctx, run)
+		if err == nil && !info.Alive {
+			if err := h.journal.Done(ctx, id, ""); err != nil {
+				return err
+			}
+			return errGone
 		}
 		select {
 		case <-tick.C:

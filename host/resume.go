@@ -264,8 +264,16 @@ func (h *Host) decide(ctx context.Context, info *journal.Run, all []engine.Decis
 	here := h.runs[info.ID]
 	h.mu.Unlock()
 	if here == nil && info.Alive {
-		for _, d := range all {
-			if err := h.send(ctx, info.ID, commandDecide, d); err != nil {
+		for i, d := range all {
+			err := h.send(ctx, info.ID, commandDecide, d)
+			if errors.Is(err, errGone) { // it waits, or has died: then it is ours
+				now, err := h.find(ctx, info.ID)
+				if err != nil {
+					return nil, err
+				}
+				return h.decide(ctx, now, all[i:], o)
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
@@ -289,7 +297,22 @@ func (h *Host) decide(ctx context.Context, info *journal.Run, all []engine.Decis
 	for range all {
 		select {
 		case err := <-answers:
-			if err != nil {
+			switch {
+			case err == nil:
+			case err.Code == "run_ended" && here != nil:
+				// It was about to wait: then it is ours to go on with.
+				if _, err := here.Wait(ctx); err != nil {
+					return nil, err
+				}
+				now, e := h.find(ctx, info.ID)
+				if e != nil {
+					return nil, e
+				}
+				if now.Status.Ended() {
+					return nil, err
+				}
+				return h.decide(ctx, now, all, o)
+			default:
 				return nil, err
 			}
 		case <-ctx.Done():

@@ -55,7 +55,9 @@ func (in inFlight) see(e *Entry) error {
 		in[e.Key] = &callState{Resumed: call.Resumed{Who: answererNumber(ev.AnsweredBy), Began: ev.Time, Errors: []*event.Error{ev.Error}}, flying: true}
 	case s == nil:
 	case ev.Type == event.NodeAttemptFailed:
-		s.began, s.flying, s.NextAttempt, s.Last, s.RetryAt = false, false, ev.Attempt+1, ev.Error, time.Time{}
+		// A cut says that the attempt is over, not what it did.
+		s.began = s.began && ev.Error != nil && ev.Error.OutcomeUnknown
+		s.flying, s.NextAttempt, s.Last, s.RetryAt = false, ev.Attempt+1, ev.Error, time.Time{}
 	case ev.Type == event.NodeRetrying && ev.Reason != call.GoesOn:
 		s.flying, s.NextAttempt, s.Last = false, ev.Attempt, ev.Error
 		s.Waited = time.Duration(ev.RetryInMS * 1e6)

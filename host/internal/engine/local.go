@@ -202,7 +202,7 @@ func (r *run) over() bool {
 		return true
 	case r.broken != nil || r.suspended:
 		return r.busy == 0
-	case r.busy == 0 && r.hold == 0 && r.head == len(r.ready) && p.Parked() > 0:
+	case r.busy == 0 && r.hold == 0 && r.head == len(r.ready) && p.Parked() > 0 && r.box.empty():
 		p.waiting = true
 		return true
 	}

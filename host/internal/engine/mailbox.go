@@ -50,6 +50,13 @@ func (b *mailbox) take() []message {
 	}
 }
 
+// empty reports whether nothing waits to be taken.
+func (b *mailbox) empty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.mail) == 0
+}
+
 // close lets no further message in and returns those that nobody has seen.
 func (b *mailbox) close() []message {
 	b.mu.Lock()
