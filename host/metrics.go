@@ -1,7 +1,6 @@
 package host
 
 import (
-	"slices"
 	"sync"
 
 	"wasmhost/host/event"
@@ -16,12 +15,8 @@ type metrics struct {
 
 type nodeCounts struct {
 	event.NodeMetrics
-	latency []float64 // the last ones
-	at      int
+	latencies latencies
 }
-
-// latencies is how many attempts of a node its quantiles are taken from.
-const latencies = 1024
 
 func newMetrics() *metrics { return &metrics{nodes: map[string]*nodeCounts{}} }
 
@@ -79,12 +74,7 @@ func (m *metrics) node(path string, r *event.NodeResult) {
 	n.Rejections += s.Rejections
 	n.Fallbacks += s.Fallbacks
 	for _, ms := range s.LatencyMS {
-		if len(n.latency) < latencies {
-			n.latency = append(n.latency, ms)
-			continue
-		}
-		n.latency[n.at] = ms
-		n.at = (n.at + 1) % latencies
+		n.latencies.add(ms)
 	}
 }
 
@@ -105,18 +95,8 @@ func (m *metrics) snapshot(breakers []event.BreakerState) event.Metrics {
 	}
 	for path, n := range m.nodes {
 		c := n.NodeMetrics
-		c.LatencyMS = quantiles(n.latency)
+		c.LatencyMS = n.latencies.quantiles()
 		r.Nodes[path] = &c
 	}
 	return r
-}
-
-// quantiles are nearest-rank quantiles.
-func quantiles(ms []float64) map[string]float64 {
-	if len(ms) == 0 {
-		return nil
-	}
-	s := slices.Sorted(slices.Values(ms))
-	rank := func(q float64) float64 { return s[min(int(q*float64(len(s))), len(s)-1)] }
-	return map[string]float64{"p50": rank(0.5), "p90": rank(0.9), "p99": rank(0.99), "max": s[len(s)-1]}
 }
