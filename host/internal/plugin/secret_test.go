@@ -72,6 +72,16 @@ func TestHeaderSecret(t *testing.T) {
 	}
 }
 
+// TestSecretsHiddenByControls: what is taken out of a log line does not bring a
+// secret together.
+func TestSecretsHiddenByControls(t *testing.T) {
+	p := load(t, Spec{Source: "probe.wasm", Dir: guests, Secrets: []Secret{{Name: "db", Value: "hunter2-hunter2"}}})
+	var got lines
+	if _, err := p.Call(t.Context(), Call{Function: "log", Input: []byte("key=hunter2\x07-hunter2"), Log: got.log}); err != nil || got[1] != "info key=***" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // TestMasks: whatever lies around them, values do not come through.
 func TestMasks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
