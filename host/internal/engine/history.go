@@ -64,7 +64,7 @@ const (
 	noteCancelled   = "cancelled"
 	noteDecided     = "decided"
 
-	noteAttempt = "attempt" // of a node that is not idempotent: it begins
+	noteAttempt = "attempt" // it begins
 	notePausing = "pausing" // the wait that was chosen
 )
 

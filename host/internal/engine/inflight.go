@@ -13,8 +13,8 @@ type inFlight map[string]*callState
 
 type callState struct {
 	call.Resumed
-	// began is true while an attempt of a node that is not idempotent is known to
-	// be under way, flying while one of any node may be.
+	// began is true while an attempt is known for good to be under way, flying
+	// while one may be.
 	began, flying bool
 }
 

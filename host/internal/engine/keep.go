@@ -85,8 +85,9 @@ func (r *run) remember(n note, key string) {
 	}
 }
 
-// beginAttempt returns when it is known for good that an attempt begins: one
-// that is not idempotent must not be made by a process that could forget it.
+// beginAttempt returns when it is known for good that an attempt begins, and
+// what came before it: a process must not make one that it could forget, beside
+// the one that a crash may repeat.
 func (r *run) beginAttempt(ctx context.Context, key string, attempt int) error {
 	e, err := note{Kind: noteAttempt, Attempt: attempt}.entry(key, MarkNote, r.clock.Now())
 	if err != nil {

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,9 +185,14 @@ func TestFallbackGoesOn(t *testing.T) {
 func TestDecisions(t *testing.T) {
 	plan := enginetest.Plan("w", enginetest.Node("pay", enginetest.Once(), enginetest.Timeout(time.Minute), enginetest.ForEach([]any{"x", "y"}, 0, 1)),
 		enginetest.Node("after", enginetest.Needs("pay")))
+	var mu sync.Mutex
 	tries := map[string]int{}
 	plugins := enginetest.Plugins{"after": enginetest.Func(enginetest.Echo), "pay": enginetest.Func(func(ctx context.Context, c plugin.Call) (string, error) {
-		if tries[c.Meta.Node]++; tries[c.Meta.Node] == 1 {
+		mu.Lock()
+		tries[c.Meta.Node]++
+		first := tries[c.Meta.Node] == 1
+		mu.Unlock()
+		if first {
 			<-ctx.Done()
 			return "", ctx.Err()
 		}
