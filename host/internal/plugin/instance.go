@@ -245,7 +245,7 @@ func (in *instance) prepare(e entry) error {
 	if p.spec.Reset == ResetCall && p.program.resettable() && (in.kernel == nil || in.kernel.pristine()) && !in.memory.refused {
 		in.state = in.save()
 		if in.state.portable {
-			p.publish(in.state, e.initialise)
+			in.state = p.publish(in.state, e.initialise)
 		}
 	}
 	return nil

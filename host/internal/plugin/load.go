@@ -60,6 +60,7 @@ func (r *Runtime) assemble(ctx context.Context, s Spec, img *image) (*Plugin, *e
 		done:          make(chan struct{}),
 	}
 	p.pool.plugin = p
+	touched(nil, nil) // opens what it asks, the first time
 	for _, secret := range s.Secrets {
 		if secret.Header == "" {
 			p.configSecrets[secret.Name] = secret.Value

@@ -1,7 +1,9 @@
 package plugin
 
 import (
+	"bytes"
 	"os"
+	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -54,9 +56,13 @@ type linear struct {
 	most   uint64
 	region []byte   // nil: buf is an ordinary slice
 	shares *os.File // whose pages lie under the memory; nil: none
+	// was is the state that it was in last; pages that are not touched still are.
+	// nil: it was in none, and they are zeros.
+	was *unitState
 	// shrinks makes the next Reallocate take the memory back to that many bytes,
 	// whatever it is asked for; below 0: it does not.
 	shrinks int
+	rows    *[maxTouchedRows]pageRange // of touchedRows; nil: not asked for yet
 }
 
 // Reallocate implements experimental.LinearMemory: nil fails memory.grow in the
@@ -136,6 +142,74 @@ func (l *linear) Free() {
 func (m *memory) free() {
 	for _, l := range m.linears {
 		l.Free()
+	}
+}
+
+// snapshot is a copy of what it holds, up to the last byte that is not 0. Pages
+// that were never touched stay so.
+func (l *linear) snapshot() []byte {
+	n, ok := 0, false
+	if l.region != nil && l.was == nil && l.shares == nil {
+		n, ok = findTouched(l.buf, l.touchedRows())
+	}
+	if !ok {
+		return bytes.Clone(l.buf[:used(l.buf)])
+	}
+	if n == 0 {
+		return nil
+	}
+	all := make([]byte, l.rows[n-1].end)
+	for _, r := range l.rows[:n] {
+		copy(all[r.start:r.end], l.buf[r.start:r.end])
+	}
+	return slices.Clip(all[:used(all)])
+}
+
+// findTouched is touched; tests do without it.
+var findTouched = touched
+
+// touchedRows is where it writes to.
+func (l *linear) touchedRows() *[maxTouchedRows]pageRange {
+	if l.rows == nil {
+		l.rows = new([maxTouchedRows]pageRange)
+	}
+	return l.rows
+}
+
+// undo takes the memory back to what it was in u, by the pages that were touched:
+// the others are as they were when it was there last, or when it was new. False:
+// it does not know them.
+func (l *linear) undo(u *unitState) bool {
+	fresh := l.was != u
+	if l.region == nil || fresh && (l.shares != nil || u.backing != nil || l.was != nil) {
+		return false
+	}
+	n, ok := findTouched(l.buf, l.touchedRows())
+	if !ok {
+		return false
+	}
+	at := 0
+	for _, r := range l.rows[:n] {
+		if fresh {
+			fill(l.buf[:r.start], u.memory, at)
+		}
+		rewrite(l.buf[r.start:r.end], u.memory[min(int(r.start), len(u.memory)):min(int(r.end), len(u.memory))])
+		at = int(r.end)
+	}
+	if fresh {
+		fill(l.buf, u.memory, at)
+	}
+	l.was = u
+	return true
+}
+
+// fill makes memory from the byte at on, which is all zeros, what it was. Pages
+// that stay zeros are not even read: then there would be something.
+func fill(memory, was []byte, at int) {
+	for ; at < min(len(memory), len(was)); at += page {
+		if old := was[at:min(at+page, len(memory), len(was))]; !bytes.Equal(old, zeros[:len(old)]) {
+			copy(memory[at:], old)
+		}
 	}
 }
 

@@ -37,8 +37,9 @@ type unitState struct {
 	globals []uint64
 }
 
-// publish lets other instances of the plugin begin with s.
-func (p *Plugin) publish(s *state, initialised bool) {
+// publish lets the instances of the plugin begin with s, or with what another one
+// published meanwhile: it returns that.
+func (p *Plugin) publish(s *state, initialised bool) *state {
 	for i, h := range s.units {
 		if h.size >= shareFrom {
 			s.units[i].backing = newBacking(h.memory[:len(h.memory):len(h.memory)])
@@ -51,6 +52,7 @@ func (p *Plugin) publish(s *state, initialised bool) {
 	if !p.states[kind(initialised)].CompareAndSwap(nil, s) {
 		s.drop()
 	}
+	return p.initial(initialised)
 }
 
 // drop closes what backs the memories; instances that map it keep it.
@@ -99,9 +101,7 @@ func (in *instance) save() *state {
 	for _, h := range in.handles {
 		var u unitState
 		if h.memory != nil {
-			all := h.linear.buf
-			u.size = len(all)
-			u.memory = bytes.Clone(all[:used(all)])
+			u.size, u.memory = len(h.linear.buf), h.linear.snapshot()
 		}
 		for _, g := range h.globals {
 			u.globals = append(u.globals, g.Get())
@@ -153,12 +153,15 @@ func (in *instance) write(s *state) bool {
 	for i, h := range in.handles {
 		u := &s.units[i]
 		if h.memory != nil {
-			done, err := h.linear.rewind(u.backing)
-			if err != nil {
-				return false
-			}
-			if !done {
-				rewrite(h.linear.buf, u.memory)
+			if !h.linear.undo(u) {
+				done, err := h.linear.rewind(u.backing)
+				if err != nil {
+					return false
+				}
+				if !done {
+					rewrite(h.linear.buf, u.memory)
+				}
+				h.linear.was = u
 			}
 		}
 		for j, g := range h.globals {
