@@ -10,8 +10,8 @@ import (
 )
 
 func (a *app) runsWhyCommand() *cli.Command {
-	return a.runsCommand("why", "say what a run waits for, or why it ended as it did", `It names the retry, breaker, queue, approval or dead process that the run waits for and what ends the
-wait; of a run that has ended, what failed and who answered instead.`, nil, a.runsWhy)
+	return a.runsCommand("why", "say what a run waits for, or why it ended as it did", `It names the retry, breaker, approval or dead process that the run waits for and what ends the wait; of a
+run that has ended, what failed and who answered instead.`, nil, a.runsWhy)
 }
 
 func (a *app) runsWhy(h *host.Host, info *host.RunInfo) error {
@@ -38,8 +38,9 @@ func (a *app) runsWhy(h *host.Host, info *host.RunInfo) error {
 	}
 	for _, w := range waits {
 		text := sayWait(w)
-		if left := w.Until.Sub(now); left > 0 {
-			text += fmt.Sprintf(" (in %s)", span(left))
+		// Of all waits only this one does not say by itself when it ends.
+		if left := w.Until.Sub(now); w.Kind == "approval" && left > 0 {
+			text += fmt.Sprintf(" (for %s more)", span(left))
 		}
 		if _, err := fmt.Fprintf(a.out, "  %s\n", text); err != nil {
 			return err
