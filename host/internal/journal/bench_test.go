@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,28 +70,32 @@ func BenchmarkCommit(b *testing.B) {
 	})
 }
 
-// BenchmarkRuns is many runs at once, each waiting for each of its records.
+// BenchmarkRuns is chains of ten steps, one after the other or 64 at once: each
+// begins, waits for the record of every step's end (its beginning rides along),
+// and ends.
 func BenchmarkRuns(b *testing.B) {
-	for _, runs := range []int{1, 64} {
-		b.Run(fmt.Sprint(runs), func(b *testing.B) {
-			j := open(b, benchDir(b), Options{})
-			var writers []*Writer
-			for i := range runs {
-				writers = append(writers, begin(b, j, fmt.Sprint("run", i)))
-			}
+	for _, together := range []int{1, 64} {
+		b.Run(fmt.Sprint(together), func(b *testing.B) {
+			var commits atomic.Int64
+			j := open(b, benchDir(b), Options{Point: func(name string) {
+				if name == "committed" {
+					commits.Add(1)
+				}
+			}})
 			var mu sync.Mutex
 			var took []time.Duration
-			steps := max(b.N/runs, 1)
+			var begun atomic.Int64
 			b.ReportAllocs()
 			b.ResetTimer()
 			var wg sync.WaitGroup
-			for _, w := range writers {
+			for range together {
 				wg.Go(func() {
 					var mine []time.Duration
-					for n := range steps {
+					for n := begun.Add(1); n <= int64(b.N); n = begun.Add(1) {
 						start := time.Now()
-						if err := append1(w, benchRecord(w.ID(), n)); err != nil {
+						if err := chain(j, fmt.Sprintf("run%09d", n)); err != nil {
 							b.Error(err)
+							return
 						}
 						mine = append(mine, time.Since(start))
 					}
@@ -99,10 +105,23 @@ func BenchmarkRuns(b *testing.B) {
 				})
 			}
 			wg.Wait()
-			b.ReportMetric(float64(steps*runs)/b.Elapsed().Seconds(), "steps/s")
+			b.ReportMetric(float64(10*len(took))/b.Elapsed().Seconds(), "steps/s")
+			b.ReportMetric(float64(10*len(took))/float64(commits.Load()), "steps/commit")
 			quantiles(b, took)
 		})
 	}
+}
+
+func chain(j *Journal, id string) error {
+	w, err := j.Begin(context.Background(), NewRun{ID: id, Workflow: "chain", File: "/chain.toml", Digest: "sha256:0123456789abcdef", Input: event.Text("in")})
+	for n := 0; n < 10 && err == nil; n++ {
+		w.Append(benchRecord(id, 2*n), nil)
+		err = append1(w, benchRecord(id, 2*n+1))
+	}
+	if err == nil {
+		err = wait(func(done func(error)) { w.End(End{Status: event.Succeeded, Result: rawRow}, done) })
+	}
+	return err
 }
 
 // BenchmarkRecords reads a run of 10,000 records.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -160,6 +161,11 @@ func (j *Journal) commits() {
 				}
 				ok = j.write(batch[:n], e)
 				batch, e = batch[n:], errands{}
+				if n > 1 {
+					// Those who were told go on first: what they record next shares
+					// the next commit.
+					runtime.Gosched()
+				}
 			}
 			clear(spare)
 			if cap(spare) > 4*mostOps {

@@ -41,7 +41,7 @@ func (p *poll) loop() {
 		case <-p.j.stop:
 			return
 		case <-tick.C:
-		case <-p.j.look:
+		case <-p.j.look: // a command, or a run that may have some
 			asked = true
 		}
 		// What cannot be read now is read at the next tick, and the writer, whose
@@ -66,17 +66,18 @@ func (p *poll) round(asked bool) (err error) {
 		}
 		p.version = -1
 	}
+	if asked {
+		return p.commands()
+	}
 	version, err := p.conn.one("PRAGMA data_version")
-	if err != nil || version == p.version && !asked {
+	if err != nil || version == p.version {
 		return err
 	}
 	if err := p.lost(); err != nil {
 		return err
 	}
-	if p.j.o.OnCommand != nil {
-		if err := p.commands(); err != nil {
-			return err
-		}
+	if err := p.commands(); err != nil {
+		return err
 	}
 	if p.j.o.OnBreaker != nil {
 		if err := p.changed(); err != nil {
@@ -113,6 +114,9 @@ func (p *poll) lost() error {
 }
 
 func (p *poll) commands() error {
+	if p.j.o.OnCommand == nil {
+		return nil
+	}
 	mine := p.mine()
 	var list []Command
 	var to []*Writer

@@ -138,6 +138,7 @@ func (j *Journal) Take(ctx context.Context, id string) (*Writer, *Run, error) {
 		return nil, nil, err
 	}
 	j.own(w)
+	nudge(j.look) // for what was said while nobody owned it
 	return w, found, nil
 }
 
@@ -146,7 +147,6 @@ func (j *Journal) own(w *Writer) {
 	j.ownedMu.Lock()
 	j.owned[w.n] = w
 	j.ownedMu.Unlock()
-	nudge(j.look)
 }
 
 // Run returns one run.

@@ -44,8 +44,12 @@ CREATE TABLE runs (
 CREATE INDEX runs_status ON runs (status, n);
 CREATE INDEX runs_workflow ON runs (workflow, n, status);
 
+-- Records lie in the order in which they were written, those of all runs mixed:
+-- a commit of many runs at once then fills few pages, and the index has small
+-- entries.
 CREATE TABLE records (
-  at        INTEGER PRIMARY KEY, -- the run's n << 28 | the record's N
+  seq       INTEGER PRIMARY KEY,
+  at        INTEGER NOT NULL, -- the run's n << 28 | the record's N
   time      INTEGER NOT NULL,
   chain     INTEGER NOT NULL, -- checksum of this record and of the chain before it
   flags     INTEGER NOT NULL, -- 1: output is the event's own
@@ -56,6 +60,7 @@ CREATE TABLE records (
   output    BLOB,
   output_at BLOB
 );
+CREATE UNIQUE INDEX records_at ON records (at);
 
 CREATE TABLE outputs (
   n      INTEGER PRIMARY KEY,
