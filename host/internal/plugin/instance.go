@@ -251,8 +251,17 @@ func (in *instance) prepare(e entry) error {
 	return nil
 }
 
+// stackKept is the steps of a call from which the function is asked for anew by
+// the next one: its stack has grown as deep as its calls went, and does not
+// shrink. A short call would not get far, and would pay for that.
+const stackKept = 1_000_000
+
 // reusable makes the instance ready for another call, if it can serve one.
 func (in *instance) reusable() bool {
+	if in.meter.used >= stackKept {
+		clear(in.functions)
+		in.recent, in.running = nil, nil
+	}
 	switch {
 	case in.spent || in.kernel != nil && in.kernel.large():
 		return false

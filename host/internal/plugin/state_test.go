@@ -216,3 +216,21 @@ func TestLargeMemories(t *testing.T) {
 		}
 	}
 }
+
+// TestLongCallsKeepNoStack: what a long call may have made of its stack goes with
+// it; a short one's is kept, since it costs more to make than it holds.
+func TestLongCallsKeepNoStack(t *testing.T) {
+	for _, reset := range []string{ResetCall, ResetNever} {
+		s := guest("probe")
+		s.Reset = reset
+		p := load(t, s)
+		for _, n := range []int{10, 1 << 20, 10} {
+			text := strings.Repeat("x", n)
+			a := succeeds(t, p, "echo", text, text)
+			in := p.pool.ready[0].instance
+			if long := a.Steps >= stackKept; long != (n > 10) || (in.recent == nil) != long || (len(in.functions) == 0) != long {
+				t.Errorf("reset %s, %d steps: %d functions are kept", reset, a.Steps, len(in.functions))
+			}
+		}
+	}
+}
