@@ -59,7 +59,9 @@ type CallResult struct {
 	MemoryBytes uint64         `json:"memory_bytes"`
 	Logs        []LogLine      `json:"logs"`
 	Warnings    []*event.Error `json:"warnings,omitempty"`
-	Digest      string         `json:"digest"`
+	// HostCalls are what the plugin asked of the host.
+	HostCalls event.HostCalls `json:"host_calls"`
+	Digest    string          `json:"digest"`
 }
 
 // LogLine is what a plugin logged.
@@ -76,7 +78,7 @@ func (p *Plugin) Call(ctx context.Context, function string, input event.Value, t
 		Log: func(level, message string) { r.Logs = append(r.Logs, LogLine{level, message}) },
 	}, timeout, p.host.clock)
 	r.DurationMS = float64(got.Duration.Microseconds()) / 1e3
-	r.Steps, r.MemoryBytes, r.Digest, r.Warnings = got.Steps, got.MemoryBytes, got.Digest, got.Warnings
+	r.Steps, r.MemoryBytes, r.HostCalls, r.Digest, r.Warnings = got.Steps, got.MemoryBytes, got.HostCalls, got.Digest, got.Warnings
 	if r.Error = err; err != nil {
 		return r
 	}

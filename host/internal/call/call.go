@@ -75,8 +75,10 @@ type Request struct {
 
 	Slot Slot
 	Emit func(*event.Event)
-	// Begin, if not nil, is asked before every attempt of a node that is not
-	// idempotent: an attempt that nobody would know of must not begin.
+	// Begin, if not nil, returns when all that was emitted will survive the
+	// process. It is asked before every attempt but the first, so that a crash
+	// repeats one attempt at most, and before every attempt of a node that is not
+	// idempotent: one that nobody would know of must not begin.
 	Begin func(ctx context.Context, key string, attempt int) error
 
 	attempts attempts
@@ -108,8 +110,22 @@ type answer struct {
 	output   event.Value
 	warnings []*event.Error
 	digest   string
+	used     usage
+}
 
+// usage is what one attempt used.
+type usage struct {
 	steps, memory uint64
+	calls         event.HostCalls
+}
+
+// hostCalls are the attempt's, nil when there were none.
+func (u *usage) hostCalls() *event.HostCalls {
+	if u.calls == (event.HostCalls{}) {
+		return nil
+	}
+	c := u.calls
+	return &c
 }
 
 // Call asks the node's answerers in order until one answers. It returns when
@@ -174,6 +190,7 @@ type attempts struct {
 	mu     sync.Mutex // hedges report side by side
 	result *event.NodeResult
 	digest string
+	used   usage // by the last attempt
 }
 
 // begin makes k ready for a request; an earlier one may have used it.
@@ -182,7 +199,7 @@ func (k *attempts) begin(c *Caller, r *Request) {
 	if k.set == nil || k.set.plan != r.Plan || k.set.rootPlan != r.Root || k.set.shared != c.shared {
 		k.set = c.set(r.Root, r.Plan)
 	}
-	k.current, k.plugin, k.call, k.digest, k.resumed, k.inWait = nil, nil, plugin.Call{}, "", nil, false
+	k.current, k.plugin, k.call, k.digest, k.used, k.resumed, k.inWait = nil, nil, plugin.Call{}, "", usage{}, nil, false
 	k.result = &event.NodeResult{}
 	if k.attempt == nil {
 		k.attempt, k.log = k.once, k.logged
@@ -248,7 +265,7 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 
 // once is one attempt: a plugin call whose output is what the node promises.
 func (k *attempts) once(ctx context.Context, at resilience.Attempt) (answer, error) {
-	if r := k.req; r.Begin != nil && !r.Node.Idempotent {
+	if r := k.req; r.Begin != nil && (!r.Node.Idempotent || at.Number > r.FirstAttempt) {
 		if err := r.Begin(ctx, r.Key, at.Number); err != nil {
 			return answer{}, err
 		}
@@ -256,11 +273,12 @@ func (k *attempts) once(ctx context.Context, at resilience.Attempt) (answer, err
 	c := k.call // hedges run side by side
 	c.Meta.Attempt, c.Meta.Deadline = at.Number, at.Deadline
 	got, err := k.plugin.Call(ctx, c)
+	k.mu.Lock()
 	if got.Digest != "" {
-		k.mu.Lock()
 		k.digest = got.Digest
-		k.mu.Unlock()
 	}
+	k.used = usage{got.Steps, got.MemoryBytes, got.HostCalls}
+	k.mu.Unlock()
 	if err != nil {
 		return answer{}, err
 	}
@@ -273,7 +291,7 @@ func (k *attempts) once(ctx context.Context, at resilience.Attempt) (answer, err
 			return answer{}, &event.Error{Class: event.Permanent, Code: "invalid_output", Message: err.Error(), Cause: err}
 		}
 	}
-	return answer{output: v, warnings: got.Warnings, digest: got.Digest, steps: got.Steps, memory: got.MemoryBytes}, nil
+	return answer{output: v, warnings: got.Warnings, digest: got.Digest, used: usage{got.Steps, got.MemoryBytes, got.HostCalls}}, nil
 }
 
 func (k *attempts) answered(out answer, a *workflow.Answerer, who int) {
@@ -282,7 +300,7 @@ func (k *attempts) answered(out answer, a *workflow.Answerer, who int) {
 	if who > 0 {
 		res.Status = event.Degraded
 	}
-	res.Digest, res.Steps, res.MemoryBytes = out.digest, out.steps, out.memory
+	res.Digest, res.Steps, res.MemoryBytes, res.HostCalls = out.digest, out.used.steps, out.used.memory, out.used.hostCalls()
 	for _, w := range out.warnings {
 		w := *w
 		res.Warnings = append(res.Warnings, k.placed(&w, a))

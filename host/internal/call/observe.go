@@ -26,19 +26,20 @@ func (k *attempts) AttemptEnded(a resilience.Attempt, f *resilience.Failure, d t
 	if !a.Hedge {
 		k.result.Stats.LatencyMS = append(k.result.Stats.LatencyMS, ms(d))
 	}
-	plugin, digest := k.current.Plugin, k.digest
+	plugin, digest, used := k.current.Plugin, k.digest, k.used
 	k.mu.Unlock()
 	if f == nil || f.Code == resilience.CodeHedgeLost {
 		return
 	}
 	e := k.placed(toEvent(f), k.current)
 	e.Attempt = a.Number
-	k.emit(&event.Event{Type: event.NodeAttemptFailed, Attempt: a.Number, Plugin: plugin, Digest: digest, Error: e, DurationMS: ms(d)})
+	k.emit(&event.Event{Type: event.NodeAttemptFailed, Attempt: a.Number, Plugin: plugin, Function: k.current.Function, Digest: digest, Error: e, DurationMS: ms(d),
+		Steps: used.steps, MemoryBytes: used.memory, HostCalls: used.hostCalls()})
 }
 
 // Retrying tells of the wait before another attempt.
 func (k *attempts) Retrying(next int, wait time.Duration, cause *resilience.Failure) {
-	e := &event.Event{Type: event.NodeRetrying, Attempt: next, Plugin: k.current.Plugin,
+	e := &event.Event{Type: event.NodeRetrying, Attempt: next, Plugin: k.current.Plugin, Function: k.current.Function,
 		RetryInMS: ms(wait), Error: k.placed(toEvent(cause), k.current)}
 	if k.inWait { // told when the wait began
 		k.inWait, e.Reason = false, GoesOn

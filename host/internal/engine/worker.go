@@ -55,7 +55,7 @@ func (r *run) call(c *Command) {
 		delete(r.resumed, q.Key)
 	}
 	if c.From == 0 { // else it has begun as a sub-workflow
-		r.emit(&event.Event{Type: event.NodeStarted, Workflow: f.plan.Name, Level: f.ladder.number, Node: path, Plugin: n.Primary.Plugin,
+		r.emit(&event.Event{Type: event.NodeStarted, Workflow: f.plan.Name, Level: f.ladder.number, Node: path, Plugin: n.Primary.Plugin, Function: n.Primary.Function,
 			Reason: reason, Key: q.Key})
 	}
 	w.begin <- struct{}{}
