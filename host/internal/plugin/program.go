@@ -151,6 +151,9 @@ func (p *program) provide(ctx context.Context, img *image) *event.Error {
 			if is := signature(have.ParamTypes(), have.ResultTypes()); is != imp.Func.String() {
 				return mistyped(m, imp, is)
 			}
+			if m.info.Memory == nil && !withoutMemory[imp.Name] {
+				return fault(event.Permanent, codeBadModule, "%s imports %q of %s, which works on a memory, and has none", m.what(), imp.Name, wasiModule)
+			}
 		}
 	}
 	return nil

@@ -71,6 +71,13 @@ func (in *instance) exit(code uint32) {
 	panic(sys.NewExitError(code))
 }
 
+// withoutMemory are the functions that need none of the guest's. The others fail
+// in Go when there is none, as if the host were broken.
+var withoutMemory = map[string]bool{
+	"proc_exit": true, "proc_raise": true, "sched_yield": true, "sock_shutdown": true, "fd_advise": true, "fd_allocate": true, "fd_close": true, "fd_datasync": true,
+	"fd_fdstat_set_flags": true, "fd_fdstat_set_rights": true, "fd_filestat_set_size": true, "fd_filestat_set_times": true, "fd_renumber": true, "fd_sync": true,
+}
+
 // descriptorWatch is told of the calls of one of wasiChanges.
 type descriptorWatch struct{ name string }
 
