@@ -115,6 +115,11 @@ func TestDescribeThatNeverEnds(t *testing.T) {
 	})
 }
 
+// TestNoMemoryToWorkOn: what WASI writes to is there, or the module is refused.
+func TestNoMemoryToWorkOn(t *testing.T) {
+	bomb(t, build(t, "host/no-memory.wat"), "bad_module")
+}
+
 func timed(f func()) time.Duration {
 	began := time.Now()
 	f()

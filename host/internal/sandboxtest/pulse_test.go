@@ -156,12 +156,14 @@ const attempts = 3
 
 // undisturbed demands that during holds nothing up for longer than bound. A
 // pulse that was late is compared with a control right after it: late counts
-// when it is more than the bound and more than twice what the control saw. Only
-// when that is so in three attempts, one after the other, it is the guest's
-// doing and not the machine's. overrun is a delay that during itself measured.
+// as the guest's doing when it is more than the bound and more than twice what
+// the control saw. One attempt in time is enough; where none of three is, all
+// three must be the guest's doing for the test to fail, and not the machine's.
+// overrun is a delay that during itself measured.
 func (w *witness) undisturbed(t *testing.T, during func() (overrun time.Duration)) {
 	t.Helper()
-	for attempt := 1; ; attempt++ {
+	guests := 0
+	for range attempts {
 		var overrun time.Duration
 		began := time.Now()
 		s := w.pulse(func() { overrun = during() })
@@ -170,19 +172,19 @@ func (w *witness) undisturbed(t *testing.T, during func() (overrun time.Duration
 			t.Fatal(s.err)
 		}
 		t.Logf("%v: %v, overrun %v", took.Round(time.Millisecond), s, overrun.Round(time.Millisecond))
-		if s.tick <= bound && s.gc <= bound && overrun <= bound {
+		if s.tick <= bound && s.gc <= bound && overrun <= bound || t.Failed() {
 			return
 		}
 		c := w.control(min(max(took, 300*time.Millisecond), time.Second))
 		t.Logf("late; the control: %v", c)
 		late := func(have, control time.Duration) bool { return have > bound && have > 2*control }
-		if !late(s.tick, c.tick) && !late(s.gc, c.gc) && !late(overrun, c.tick) {
-			t.Log("the machine was as late without the guest")
-			return
-		}
-		if attempt == attempts {
-			t.Errorf("held up the process in %d attempts of %d: %v, overrun %v; without it %v", attempts, attempts, s, overrun, c)
-			return
+		if late(s.tick, c.tick) || late(s.gc, c.gc) || late(overrun, c.tick) {
+			guests++
 		}
 	}
+	if guests == attempts {
+		t.Errorf("held up the process for more than %v in each of %d attempts", bound, attempts)
+		return
+	}
+	t.Logf("NOT SHOWN: the machine was as late without the guest in %d of %d attempts", attempts-guests, attempts)
 }
