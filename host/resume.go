@@ -313,6 +313,11 @@ func (h *Host) decide(ctx context.Context, info *journal.Run, all []engine.Decis
 				}
 				return h.decide(ctx, now, all, o)
 			default:
+				if here == nil && len(all) == 1 {
+					// The run was woken for nothing and goes back to waiting: who gives
+					// another answer now must find it so.
+					_, _ = r.Wait(ctx)
+				}
 				return nil, err
 			}
 		case <-ctx.Done():
