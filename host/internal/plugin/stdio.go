@@ -87,7 +87,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	}
 	for rest, turn := p, 1; len(rest) > 0; turn++ {
 		if turn%64 == 0 { // a guest can write megabytes of lines at once
-			s.in.mustGoOn()
+			s.in.giveWay()
 		}
 		n := min(len(rest), maxLine-len(s.line))
 		end := bytes.IndexByte(rest[:n], '\n')

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"math"
+	"runtime"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
@@ -165,11 +166,24 @@ func checkPoll(mod api.Module, at, n uint32) {
 	}
 }
 
+// giveWay is mustGoOn between two pieces of long work in the host, and lets
+// others run as guest code does: Go itself lets a goroutine work for ten
+// milliseconds, and a collection that waits for several of them in turn takes
+// a fifth of a second.
+func (in *instance) giveWay() {
+	in.mustGoOn()
+	runtime.Gosched()
+}
+
 // randomness is what a guest draws from: the real one, in pieces with a look at
 // the call between them.
 type randomness struct{ in *instance }
 
 func (r randomness) Read(p []byte) (int, error) {
-	r.in.mustGoOn()
+	if len(p) < 1<<10 {
+		r.in.mustGoOn()
+	} else {
+		r.in.giveWay()
+	}
 	return rand.Read(p[:min(len(p), 64<<10)])
 }
