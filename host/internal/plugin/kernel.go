@@ -47,7 +47,8 @@ const (
 	blockMark                = 0x6b636f6c
 
 	kernelPage   = 1 << 16
-	kernelKept   = 1 << 20 // bytes of memory that are cleared, not given back
+	kernelKept   = 1 << 20   // bytes of ordinary memory that an idle instance may hold
+	keptBlocks   = 256 << 10 // bytes of blocks that are cleared, not given back to the system
 	blocksRested = 32
 )
 
@@ -93,7 +94,7 @@ func (k *kernel) reset() {
 	if top == blocksBase { // there was no block, and so none was freed
 		return
 	}
-	if n := top - blocksBase; n <= kernelKept || k.shared.region == nil || forget(all[blocksBase:]) != nil {
+	if n := top - blocksBase; n <= keptBlocks || k.shared.region == nil || forget(all[blocksBase:]) != nil {
 		clear(all[blocksBase:top])
 	}
 	clear(all[atHeads : head(room(top))+8])
@@ -169,7 +170,7 @@ func (k *kernel) alloc(n uint64) (uint64, error) {
 // between them: this thread does nothing else while one is cleared.
 func (in *instance) wipe(at, n uint64) {
 	for block := in.kernel.shared.buf[at : at+n]; len(block) > 0; {
-		in.mustGoOn()
+		in.giveWay()
 		piece := min(len(block), 256<<10)
 		clear(block[:piece])
 		block = block[piece:]

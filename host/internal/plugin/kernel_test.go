@@ -255,3 +255,25 @@ func TestRoom(t *testing.T) {
 		}
 	})
 }
+
+// TestKernelGivesPagesBack: what a large input took is gone from an idle
+// instance, which is kept and answers the next call from clean memory.
+func TestKernelGivesPagesBack(t *testing.T) {
+	p := load(t, guest("probe"))
+	large := strings.Repeat("large", 400_000)
+	p.limits.Input, p.limits.Output = 4<<20, 4<<20
+	for _, text := range []string{large, "small", large} {
+		succeeds(t, p, "same", text, text)
+		if p.pool.size() != 1 {
+			t.Fatal("the instance is thrown away")
+		}
+		k := p.pool.ready[0].kernel
+		// Many pages, and a kernel that does not say, both answer with false.
+		if n, ok := touched(k.shared.buf, k.shared.touchedRows()); ok && (n != 1 || k.shared.rows[0].end > keptBlocks+blocksBase) || !ok && pagesAreTold() {
+			t.Errorf("after %d bytes, %d rows of pages are held", len(text), n)
+		}
+	}
+	if n := used(p.pool.ready[0].kernel.shared.buf[blocksBase:]); n != 0 {
+		t.Errorf("%d bytes are left", n)
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func pagesAreTold() bool { return pageMap() != nil }
+
 // TestTouched: exactly the pages that were written are found, in memory of its
 // own and in memory that shares a file's pages, where reading is no touch; too
 // many are not.
