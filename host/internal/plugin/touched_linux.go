@@ -10,7 +10,7 @@ import (
 )
 
 // pageRange is a row of pages, as the kernel's struct page_region has it.
-type pageRange struct{ start, end, categories uint64 }
+type pageRange struct{ start, end, _ uint64 }
 
 const (
 	maxTouched     = 128 // pages; more are given back, and come anew when they are touched

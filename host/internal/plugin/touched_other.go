@@ -4,7 +4,7 @@ package plugin
 
 // Elsewhere nobody says which pages were written to.
 
-type pageRange struct{ start, end, categories uint64 }
+type pageRange struct{ start, end, _ uint64 }
 
 const maxTouchedRows = 1
 
