@@ -40,6 +40,9 @@ func remedy(err error) string {
 	if errors.As(err, new(*damage)) {
 		return damagedRemedy
 	}
+	if errors.Is(err, ErrServed) {
+		return "Give it the workflows too, stop it, or choose another folder with --state."
+	}
 	switch c := code(err); c & 0xff {
 	case sqlite3.SQLITE_FULL:
 		return "The disk is full: free some space; what was acknowledged is kept, and interrupted runs can be resumed."

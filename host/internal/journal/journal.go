@@ -49,7 +49,8 @@ type Options struct {
 	// goroutine. Neither may call Close.
 	OnBreaker func(Breaker)
 	// Point is called at every named point around a write, to inject faults, on
-	// whatever goroutine that is; nil in production.
+	// whatever goroutine that is: append, begin, busy (another process writes),
+	// insert, commit, committed, told. nil in production.
 	Point func(name string)
 
 	vfs string // of tests: the VFS below SQLite

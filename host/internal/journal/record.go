@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"sync"
 
 	"wasmhost/host/event"
 )
@@ -213,7 +214,8 @@ func (c *conn) records(run string, after uint64, limit int) ([]Record, error) {
 			most++
 		}
 	}
-	var list []Record
+	d := decoding{run: run}
+	defer d.wg.Wait()
 	chain := anchor(run)
 	err = c.query(func(values []driver.Value) error {
 		var at, chained, flags, mark int64
@@ -240,11 +242,7 @@ func (c *conn) records(run string, after uint64, limit int) ([]Record, error) {
 		if chain = link(chain, r.n, r.sum()); int64(chain) != chained {
 			return damaged("run %s: record %d is not what was written", run, r.n)
 		}
-		record, err := r.decode()
-		if err != nil {
-			return damaged("run %s: record %d: %v", run, r.n, err)
-		}
-		list = append(list, record)
+		d.add(r)
 		return nil
 	}, `SELECT at, time, chain, flags, mark, key, event, note, output, output_at, data
 		FROM records LEFT JOIN outputs ON digest = output_at WHERE at BETWEEN ? AND ? ORDER BY at LIMIT ?`,
@@ -252,8 +250,59 @@ func (c *conn) records(run string, after uint64, limit int) ([]Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	list, err := d.records()
+	if err != nil {
+		return nil, err
+	}
 	if last := next - 1; ended != 0 && limit <= 0 && last < uint64(kept) && after < uint64(kept) {
 		return nil, damaged("run %s: record %d is missing, it has %d", run, last+1, kept)
+	}
+	return list, nil
+}
+
+// decoding turns rows into records while further rows are read: JSON takes as
+// long as SQLite.
+type decoding struct {
+	run    string
+	rows   []row
+	chunks []*chunk
+	wg     sync.WaitGroup
+}
+
+type chunk struct {
+	records []Record
+	err     error
+}
+
+func (d *decoding) add(r row) {
+	if d.rows = append(d.rows, r); len(d.rows) == 512 {
+		d.start()
+	}
+}
+
+func (d *decoding) start() {
+	rows, c := d.rows, new(chunk)
+	d.rows, d.chunks = nil, append(d.chunks, c)
+	d.wg.Go(func() {
+		c.records = make([]Record, len(rows))
+		for i := range rows {
+			if c.records[i], c.err = rows[i].decode(); c.err != nil {
+				c.err = damaged("run %s: record %d: %v", d.run, rows[i].n, c.err)
+				return
+			}
+		}
+	})
+}
+
+func (d *decoding) records() ([]Record, error) {
+	d.start()
+	d.wg.Wait()
+	var list []Record
+	for _, c := range d.chunks {
+		if c.err != nil {
+			return nil, c.err
+		}
+		list = append(list, c.records...)
 	}
 	return list, nil
 }

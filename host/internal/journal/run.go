@@ -168,7 +168,7 @@ func (j *Journal) Find(ctx context.Context, prefix string) ([]string, error) {
 			err := assign(row, &id)
 			ids = append(ids, id)
 			return err
-		}, "SELECT id FROM runs WHERE id >= ? AND substr(id, 1, ?) = ? ORDER BY id LIMIT 10", prefix, len([]rune(prefix)), prefix)
+		}, "SELECT id FROM runs WHERE id >= ?1 AND id < ?1 || char(0x10FFFF) ORDER BY id LIMIT 10", prefix)
 	})
 	return ids, err
 }
