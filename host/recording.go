@@ -70,8 +70,12 @@ func (r *Run) conclude(o engine.Outcome, last *event.Event) error {
 	}
 	if last != nil {
 		r.mu.Lock()
-		r.number(last)
-		r.record(last)
+		if e := r.ended; e != nil && e.Seq == r.seq {
+			last.V, last.Seq, last.Run, last.Time = e.V, e.Seq, e.Run, e.Time
+		} else {
+			r.number(last)
+			r.record(last)
+		}
 		r.mu.Unlock()
 	}
 	text, err := json.Marshal(o.Result)
@@ -97,6 +101,7 @@ type past struct {
 	seed    *engine.Seed
 	seq     uint64            // of the last event
 	digests map[string]string // of the plugins that ran
+	ended   *event.Event      // run.finished, when it is the last event
 }
 
 // seedNote is what a generation's first record says.
@@ -145,7 +150,11 @@ func (p *past) add(r *journal.Record) error {
 		e.Output = event.Raw(r.Output)
 	}
 	if ev := r.Event; ev != nil {
-		p.seq = max(p.seq, ev.Seq)
+		if p.seq = max(p.seq, ev.Seq); ev.Type == event.RunFinished {
+			p.ended = ev
+		} else {
+			p.ended = nil
+		}
 		if ev.Plugin != "" && ev.Digest != "" {
 			p.digests[ev.Plugin] = ev.Digest
 		}

@@ -61,7 +61,7 @@ func (h *Host) goOn(ctx context.Context, info *journal.Run, o Options, before fu
 		writer.Leave(nil)
 		return nil, h.leave(r, err)
 	}
-	r.seq, r.before = p.seq, p.digests
+	r.seq, r.before, r.ended = p.seq, p.digests, p.ended
 	if before != nil {
 		before(r)
 	}

@@ -50,6 +50,7 @@ type Run struct {
 	seq     uint64
 	digests map[string]string // of the plugins that ran
 	before  map[string]string // of those that ran before the run was resumed
+	ended   *event.Event      // recorded by a process that died before the run's end was
 	done    chan struct{}
 	result  *event.Result
 	err     error
