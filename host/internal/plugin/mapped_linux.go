@@ -2,17 +2,39 @@ package plugin
 
 import (
 	"fmt"
+	"math"
 	"os"
+	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
+// addressSpace is what regions may take together: a quarter of what the process
+// may have, where it has a limit (ulimit -v), since Go ends a process that
+// cannot have more.
+var addressSpace = sync.OnceValue(func() int64 {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_AS, &limit) != nil || limit.Cur > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(limit.Cur / 4)
+})
+
+// regionBytes is what they take now.
+var regionBytes atomic.Int64
+
 // reserve takes address space for a memory of at most n bytes; what is not
 // touched costs nothing. nil: there is none to be had.
 func reserve(n uint64) []byte {
+	if regionBytes.Add(int64(n)) > addressSpace() {
+		regionBytes.Add(-int64(n))
+		return nil
+	}
 	region, err := unix.Mmap(-1, 0, int(n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
+		regionBytes.Add(-int64(n))
 		return nil
 	}
 	// Pages of 2 MiB would make a guest that touches two bytes hold four.
@@ -20,7 +42,10 @@ func reserve(n uint64) []byte {
 	return region
 }
 
-func unreserve(region []byte) { _ = unix.Munmap(region) }
+func unreserve(region []byte) {
+	regionBytes.Add(-int64(len(region)))
+	_ = unix.Munmap(region)
+}
 
 // newBacking keeps b where instances can share its pages until they write to
 // them. nil: they have to copy it.

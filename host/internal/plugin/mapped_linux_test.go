@@ -44,3 +44,29 @@ func TestMappingFails(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressSpaceIsLimited: where a process may not have all it likes, memories
+// are ordinary ones from some point on, and calls work the same.
+func TestAddressSpaceIsLimited(t *testing.T) {
+	real := addressSpace
+	defer func() { addressSpace = real }()
+	before := regionBytes.Load()
+	addressSpace = func() int64 { return before + 200<<20 } // three regions of 64 MiB
+	p := load(t, guest("large"))
+	e, _ := p.exports.entry("run")
+	for i := range 4 {
+		in := newInstance(p)
+		defer in.close()
+		for range 2 {
+			if _, _, failed := in.serve(t.Context(), e, &Call{}); failed == nil || failed.Message != "the plugin returned 9 and no error text" || !in.reusable() {
+				t.Fatal(failed)
+			}
+		}
+		if mapped := in.handles[0].linear.region != nil; mapped != (i == 0) {
+			t.Errorf("instance %d: mapped %v", i, mapped)
+		}
+	}
+	if now := regionBytes.Load(); now > addressSpace() || now == before {
+		t.Errorf("%d bytes are reserved, %d before", now, before)
+	}
+}
