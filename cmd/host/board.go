@@ -21,6 +21,9 @@ type board struct {
 	health   string
 	whole    time.Time // when the whole run is tried again
 
+	// answer is what to type for a node that waits for a person; nil: nothing.
+	answer func(*event.Event) string
+
 	rows   []*row
 	byKey  map[rowKey]*row
 	levels map[int]string // names of the levels that were reached
@@ -55,6 +58,7 @@ type row struct {
 type itemCounts struct {
 	running map[string]bool
 	waiting map[string]time.Time // until their next attempt
+	asking  map[string]bool      // a person
 	done    int
 	failed  int
 }
@@ -166,9 +170,12 @@ func (b *board) take(e *event.Event) {
 	r := b.row(rowKey{e.Level, flow, path})
 	if path != e.Node {
 		r.item(e)
-		return
+	} else {
+		r.take(e)
 	}
-	r.take(e)
+	if e.Type == event.NodeWaiting && b.answer != nil {
+		r.text = clean(e.Reason) + ": " + b.answer(e)
+	}
 }
 
 func (r *row) take(e *event.Event) {
@@ -217,7 +224,7 @@ func (r *row) end(e *event.Event) {
 // item counts what happens to an item.
 func (r *row) item(e *event.Event) {
 	if r.items == nil {
-		r.items = &itemCounts{running: map[string]bool{}, waiting: map[string]time.Time{}}
+		r.items = &itemCounts{running: map[string]bool{}, waiting: map[string]time.Time{}, asking: map[string]bool{}}
 	}
 	if r.status == event.Pending {
 		r.status, r.began = event.Running, e.Time
@@ -226,7 +233,11 @@ func (r *row) item(e *event.Event) {
 	switch e.Type {
 	case event.NodeStarted:
 		delete(c.waiting, e.Node)
+		delete(c.asking, e.Node)
 		c.running[e.Node] = true
+	case event.NodeWaiting:
+		delete(c.running, e.Node)
+		c.asking[e.Node] = true
 	case event.NodeAttemptFailed:
 		r.text = failureText(e.Error)
 		// The next attempt's beginning is not told; its end or its wait is.
@@ -238,6 +249,7 @@ func (r *row) item(e *event.Event) {
 	case event.NodeSucceeded, event.NodeFailed, event.NodeSkipped:
 		delete(c.waiting, e.Node)
 		delete(c.running, e.Node)
+		delete(c.asking, e.Node)
 		if e.Type == event.NodeSucceeded {
 			c.done++
 		} else {
@@ -325,6 +337,9 @@ func (c *itemCounts) say(now time.Time, add func(string, ...any)) {
 	}
 	if c.failed > 0 {
 		add("%d failed", c.failed)
+	}
+	if n := len(c.asking); n > 0 {
+		add("%d waiting for a person", n)
 	}
 	if waiting > 0 {
 		add("%d to retry, next in %s", waiting, tenths(next.Sub(now)))

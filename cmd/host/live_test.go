@@ -151,7 +151,9 @@ func TestLiveBlockOfNestedLevels(t *testing.T) {
 	t.Setenv("LC_ALL", "C")
 	synctest.Test(t, func(t *testing.T) {
 		s := &screen{t: t}
-		l := newLive(newBoard(planOf("first", "sub")), s, false)
+		b := newBoard(planOf("first", "sub", "each"))
+		b.answer = (&app{}).answerTo
+		l := newLive(b, s, false)
 		l.size = func() (int, int) { return 80, 24 }
 		emit := emitter(l)
 		emit(event.Event{Type: event.RunStarted, Workflow: "demo"})
@@ -164,19 +166,22 @@ func TestLiveBlockOfNestedLevels(t *testing.T) {
 		emit(event.Event{Type: event.FallbackUsed, Workflow: "last", Level: 1})
 		emit(event.Event{Type: event.RunResumed, Workflow: "demo", Reason: "goes on after record 12; 1 of 2 nodes is done"})
 		emit(event.Event{Type: event.NodeWaiting, Workflow: "last", Level: 1, Node: "first", Status: event.Waiting, Reason: "Go on?"})
+		emit(event.Event{Type: event.NodeStarted, Workflow: "demo", Node: "each[0]"})
+		emit(event.Event{Type: event.NodeWaiting, Workflow: "demo", Node: "each[0]", Status: event.Waiting, Reason: "Nobody knows", Error: &event.Error{Message: "cut"}})
 		l.Close()
 		want := `sub: falls back to workflow spare: no error was given
 run: falls back to workflow basic: no error was given
 run: falls back to workflow last: no error was given
 demo: run 01RUN goes on after record 12; 1 of 2 nodes is done
-| demo  4 of 6 nodes - 0.0s - run 01RUN
+| demo  4 of 7 nodes - 0.0s - run 01RUN
   x first          no
   . sub          
   x sub/a          no
   + sub/a (spare)  2ms
+  - each           0 done - 1 waiting for a person - 0.0s - Nobody knows: host…
   level 1: basic
   x first          no
-  ? first (last)   waiting - Go on?`
+  ? first (last)   waiting - Go on?: host runs approve 01RUN --node first`
 		got := strings.NewReplacer("·", "-", "/ demo", "| demo", "- demo", "| demo", "\\ demo", "| demo").Replace(s.text())
 		if got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)

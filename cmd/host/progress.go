@@ -28,9 +28,18 @@ func (a *app) newProgress(b *board) progress {
 		return eventLines{a.out}
 	}
 	if a.colourful(a.err) {
+		b.answer = a.answerTo
 		return newLive(b, a.err, a.verbose())
 	}
-	return &plain{w: a.err, verbose: a.verbose()}
+	return &plain{w: a.err, verbose: a.verbose(), answer: a.answerTo}
+}
+
+// answerTo is what to type for a node that waits for a person.
+func (a *app) answerTo(e *event.Event) string {
+	if e.Error != nil { // nobody knows what its call did: there is more than one answer
+		return a.again("runs", "why", e.Run)
+	}
+	return a.again("runs", "approve", e.Run, "--node", quoted(e.Node))
 }
 
 type silent struct{}
@@ -62,6 +71,7 @@ type plain struct {
 	w       io.Writer
 	verbose bool
 	asked   map[string]string // the fallback that a node asked last, by node
+	answer  func(*event.Event) string
 }
 
 // Emit is called by one goroutine at a time.
@@ -84,6 +94,8 @@ func (p *plain) Emit(e *event.Event) {
 		delete(p.asked, where)
 	case event.NodeFailed:
 		delete(p.asked, where)
+	case event.NodeWaiting:
+		text += ": " + p.answer(e)
 	}
 	if text != "" {
 		p.note(text)
