@@ -41,6 +41,7 @@ type committer struct {
 	conn     *conn
 	version  int64 // of the data: grows when another connection has written
 	commits  int64 // the journal's, as far as seen
+	foreign  int64 // the first of ours after the last of somebody else
 	lastBeat time.Time
 }
 
@@ -238,8 +239,11 @@ func (j *Journal) orphan(w *Writer) {
 	nudge(j.lazy)
 }
 
+// disown ends the ownership through w; the run may have a later writer already.
 func (j *Journal) disown(w *Writer) {
 	j.ownedMu.Lock()
-	delete(j.owned, w.n)
-	j.ownedMu.Unlock()
+	defer j.ownedMu.Unlock()
+	if j.owned[w.n] == w {
+		delete(j.owned, w.n)
+	}
 }

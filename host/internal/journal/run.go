@@ -85,7 +85,7 @@ func (j *Journal) Begin(ctx context.Context, n NewRun) (*Writer, error) {
 		if err != nil {
 			return err
 		}
-		w.n, w.fence = last+1, t.commit
+		w.n, w.fence, w.checked = last+1, t.commit, t.commit
 		now := j.now()
 		_, err = t.exec(`INSERT INTO runs (n, id, workflow, file, digest, status, generation, owner, fence, created, updated, finished, wake, duration, records, reason, input, input_at)
 			VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, 0, 0, 0, 0, '', ?, ?)`,
@@ -113,7 +113,7 @@ func (j *Journal) Take(ctx context.Context, id string) (*Writer, *Run, error) {
 		if r.Alive {
 			return &AliveError{r}
 		}
-		found, w.n, w.fence = r, r.n, t.commit
+		found, w.n, w.fence, w.checked = r, r.n, t.commit, t.commit
 		w.last = 0
 		if err := t.query(func(row []driver.Value) error {
 			var at, chain int64

@@ -199,6 +199,30 @@ func TestLostBetweenBatches(t *testing.T) {
 	}
 }
 
+// TestLostAndTakenBack: the end of a writer that lost its run leaves the later one
+// of the same process alone.
+func TestLostAndTakenBack(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	told := make(chan Command, 1)
+	a := open(t, dir, Options{Poll: time.Hour, OnCommand: func(c Command) { told <- c }})
+	w := begin(t, a, "r")
+	b := open(t, dir, Options{Now: later(time.Minute), Poll: time.Hour})
+	v, _, err := b.Take(ctx, "r")
+	must(t, err)
+	must(t, wait(v.Leave))
+	again, _, err := a.Take(ctx, "r")
+	must(t, err)
+	if err := append1(w, step("r", 1)); !errors.Is(err, ErrLost) {
+		t.Errorf("the first writer: %v", err)
+	}
+	must(t, append1(again, step("r", 1)))
+	_, err = a.Send(ctx, Command{Run: "r", Kind: "cancel"})
+	must(t, err)
+	if c := <-told; c.Kind != "cancel" {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestHeartbeat(t *testing.T) {
 	dir := t.TempDir()
 	a := open(t, dir, Options{Lease: 50 * time.Millisecond})

@@ -9,9 +9,8 @@ import (
 // tx is the transaction that a batch shares.
 type tx struct {
 	*conn
-	j       *Journal
-	commit  int64 // the number that it will have
-	foreign bool  // somebody else has written since our last one
+	j      *Journal
+	commit int64 // the number that it will have
 }
 
 // transact does a batch in one transaction.
@@ -48,11 +47,11 @@ func (t *tx) run(batch []op, results []error, e errands) error {
 	if err != nil {
 		return err
 	}
-	if t.foreign = version != c.version; t.foreign {
+	if version != c.version {
 		if c.commits, err = t.one("SELECT commits FROM meta"); err != nil {
 			return err
 		}
-		c.version = version
+		c.version, c.foreign = version, c.commits+1
 	}
 	t.commit = c.commits + 1
 	if _, err := t.exec("UPDATE meta SET commits = ?", t.commit); err != nil {
@@ -94,12 +93,12 @@ func (t *tx) run(batch []op, results []error, e errands) error {
 }
 
 // owns makes sure that the run is still this writer's. Nobody can have taken it
-// unless somebody else has written at all.
+// unless somebody else has written at all since this was looked at.
 func (t *tx) owns(w *Writer) error {
 	if err := w.Err(); err != nil {
 		return err
 	}
-	if !t.foreign || w.checked == t.commit {
+	if w.checked >= t.j.committer.foreign {
 		return nil
 	}
 	w.checked = t.commit
