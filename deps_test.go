@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"host/internal/health":     {"host/workflow", "host/event", "host/internal/call"},
 	"host/internal/journal":    {"host/event"},
 	"host/internal/enginetest": {"host/...", "resilience"},
+	"host/internal/torture":    {"host/..."},
 	"host/internal/bench":      {"host/...", "resilience"},
 	"host":                     {"host/...", "resilience", "plugins"},
 	"cmd/host":                 {"host", "host/workflow", "host/event"},
