@@ -164,6 +164,8 @@ func TestNamesThatChange(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
+	names.mu.Lock()
+	defer names.mu.Unlock()
 	if names.asked["rebind.test"] < 2 {
 		t.Error("the name was asked for once only: nothing was shown")
 	}
