@@ -170,23 +170,24 @@ func (in *instance) mustBeInTime(now int64) {
 	if m.deadline == 0 {
 		m.deadline = -1
 		if d, ok := in.ctx.Deadline(); ok {
-			m.deadline = max(int64(d.Sub(began)), 1)
+			m.deadline = max(now+int64(time.Until(d)), 1)
 		}
 	}
 	if m.deadline < 0 || now < m.deadline {
 		return
 	}
-	wait := time.NewTimer(time.Millisecond) // contexts that have a deadline and do not end then are not ours
+	wait := time.NewTimer(10 * time.Millisecond)
 	defer wait.Stop()
 	select {
 	case <-in.ctx.Done():
 		in.mustGoOn()
-	case <-wait.C:
+	case <-wait.C: // it has another clock than this one: it says itself when it is over
+		m.deadline = -1
 	}
 }
 
-// clock is the time since the process began, for what needs no date: a third
-// of what time.Now costs.
+// clock is the time since the process began, for what needs no date: time.Now
+// reads two clocks.
 func clock() int64 { return int64(time.Since(began)) }
 
 var began = time.Now()

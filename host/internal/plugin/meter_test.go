@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -74,4 +75,29 @@ func TestSlices(t *testing.T) {
 	run(0, 200_000)
 	m.begin(0)
 	run(time.Millisecond, 100_000)
+}
+
+// late is a context that says it ends before it does.
+type late struct{ context.Context }
+
+func (late) Deadline() (time.Time, bool) { return time.Now().Add(-time.Hour), true }
+
+// TestDeadlineOfAnotherClock: what ends a call is its context, whatever deadline
+// it shows.
+func TestDeadlineOfAnotherClock(t *testing.T) {
+	p := load(t, guest("probe"))
+	text := strings.Repeat("x", 1<<20) // some slices
+	if a, err := p.Call(late{t.Context()}, Call{Function: "echo", Input: []byte(text)}); err != nil || string(a.Output) != text {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancelled := time.AfterFunc(20*time.Millisecond, cancel)
+	defer cancelled.Stop()
+	if e, ok := func() (*event.Error, bool) {
+		_, err := p.Call(late{ctx}, Call{Function: "spin"})
+		e, ok := err.(*event.Error)
+		return e, ok
+	}(); !ok || e.Code != codeCancelled {
+		t.Error(e)
+	}
 }
