@@ -558,9 +558,19 @@ func TestErrorCodes(t *testing.T) {
 	}
 	real := append(constants(t, "../host/internal/plugin/fault.go", "code"), constants(t, "../resilience/failure.go", "Code")...)
 	real = append(real, "invalid_input", "invalid_output", "expression", "unhealthy")
-	for _, file := range []string{"../host/run.go", "../host/spec.go"} { // what keeps a run from starting
-		for _, m := range regexp.MustCompile(`refusal\("(\w+)"`).FindAllStringSubmatch(source(t, file), -1) {
-			real = append(real, m[1])
+	// What keeps a run from starting or going on, and what ends nodes of it.
+	for _, pattern := range []string{"../host/*.go", "../host/internal/engine/*.go", "../host/internal/journal/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			for _, m := range regexp.MustCompile(`(?:\b(?:refusal|no)\(|\bCode: +)"([a-z_]+)"`).FindAllStringSubmatch(source(t, file), -1) {
+				real = append(real, m[1])
+			}
 		}
 	}
 	slices.Sort(real)
