@@ -70,6 +70,7 @@ var errorCodes = map[string]explained{
 	"run_conflict":       {"The run id belongs to a recorded run of another workflow, file or input. Ids are idempotency keys: the same id means the same run.", "choose another id; host runs show ID shows the run that has it"},
 	"journal":            {"The journal in the state folder cannot be opened, read or written: the folder cannot be made or written to, the disk is full, the file is damaged or from a later version. What it holds is left as it is.", "host doctor looks at the folder; name another with --state DIR, or record nothing with --durable none"},
 	"no_journal":         {"What was asked for needs a journal, and there is none: recorded runs, approvals, breakers of other processes.", "run with a state folder and without --durable none"},
+	"served":             {"Another server has the state folder, and only one may.", "stop that one, or name another folder with --state DIR"},
 	"run_alive":          {"A process works on the run now, so it can be neither deleted nor retried.", "follow it with host runs watch ID, or end it with host runs cancel ID"},
 	"run_ended":          {"The run has ended already, so there is nothing to cancel or to answer.", "host runs show ID shows how it ended"},
 	"run_succeeded":      {"Every node of the run succeeded, so a retry has nothing to do.", "name the node to run again: host runs retry ID --from NODE"},

@@ -67,7 +67,7 @@ func exitOf(e *event.Error) int {
 		return exitUsage
 	case "run_alive", "run_ended", "run_interrupted", "run_succeeded", "not_waiting", "workflow_changed", "unknown_node", "ambiguous":
 		return exitUsage // the run is not as the command needs it: nothing was done
-	case "journal", "no_journal":
+	case "journal", "no_journal", "served":
 		return exitJournal
 	case "invalid_input":
 		return exitUsage
