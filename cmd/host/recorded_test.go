@@ -199,6 +199,9 @@ func (d *desk) runs() []host.RunInfo {
 	return all
 }
 
+// squeezed is text with its columns one space apart.
+func squeezed(text string) string { return strings.Join(strings.Fields(text), " ") }
+
 // says checks what a command told on stderr.
 func (e ended) says(t *testing.T, words ...string) {
 	t.Helper()
@@ -389,6 +392,34 @@ func TestInterruptedAndResumed(t *testing.T) {
 		t.Errorf("the run gives %q", resumed.out)
 	}
 	s.counts(t, map[string]int{"/first": 1, "/each/0": 1, "/each/1": 1, "/each/2": 1, "/last": 2})
+}
+
+// A run that nobody works on can be ended, and what it did stays known.
+func TestKilledAndCancelled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	s := newService(t, "/last")
+	d := newDesk(t, s, steps)
+	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
+	s.wait(t, "/last")
+	d.kill(p)
+	if shown := d.host(0, "runs", "show", "job"); !strings.Contains(shown.out, "status    interrupted") || !strings.Contains(squeezed(shown.out), " first succeeded") {
+		t.Errorf("the interrupted run is shown as\n%s", shown.out)
+	}
+	d.host(exitUsage, "runs", "approve", "job").says(t, "run_interrupted")
+	d.host(0, "runs", "cancel", "job", "--reason", "not needed")
+	shown := d.host(0, "runs", "show", "job")
+	for _, want := range []string{"status cancelled", "not needed", " first succeeded", " last cancelled"} {
+		if !strings.Contains(squeezed(shown.out), want) {
+			t.Errorf("the cancelled run is not shown with %q:\n%s", want, shown.out)
+		}
+	}
+	s.counts(t, map[string]int{"/first": 1, "/each/0": 1, "/each/1": 1, "/each/2": 1, "/last": 1})
+	d.host(0, "runs", "delete", "job")
+	if all := d.runs(); len(all) != 0 {
+		t.Errorf("deleted, the run is still there: %+v", all)
+	}
 }
 
 // Other processes see a run, follow it and end it, while one works on it.

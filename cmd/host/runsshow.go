@@ -84,7 +84,14 @@ func writeRun(w io.Writer, info *host.RunInfo, r *event.Result, attempts map[att
 		p.field("retried", counted(info.Generation-1, "time"))
 	}
 	if remark := remark(info); remark != "" {
-		p.field(map[bool]string{true: "error", false: "because"}[info.Error != nil], remark)
+		name := "note"
+		switch {
+		case info.Error != nil:
+			name = "error"
+		case info.Status == event.Waiting:
+			name = "waits for"
+		}
+		p.field(name, remark)
 	}
 	p.field("input", short(inline(info.Input), 200))
 	if len(r.Nodes) > 0 {

@@ -23,7 +23,12 @@ func (a *app) openState(durable host.Durability) (*host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.openAs(host.Config{State: dir, Durable: durable, Role: "run"})
+	h, err := a.openAs(host.Config{State: dir, Durable: durable, Role: "run"})
+	var f *failure
+	if isJournal(err) && errors.As(err, &f) {
+		f.hint = a.again("doctor") + " looks closer; another folder is named with --state DIR"
+	}
+	return h, err
 }
 
 func (a *app) openAs(c host.Config) (*host.Host, error) {
