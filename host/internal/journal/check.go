@@ -114,7 +114,7 @@ func (c *check) versions() error {
 		return newerError(has)
 	}
 	c.good(c.path, "schema version %d, SQLite %s", has, version)
-	commits, err := c.conn.one("SELECT commits FROM meta")
+	commits, err := c.conn.commits()
 	if err != nil {
 		return err
 	}

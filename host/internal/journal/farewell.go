@@ -51,10 +51,7 @@ func (j *Journal) giveBack(mine []*Writer) error {
 	}
 	var commit int64
 	if err == nil {
-		_, err = c.exec("UPDATE meta SET commits = commits + 1")
-	}
-	if err == nil {
-		commit, err = c.one("SELECT commits FROM meta")
+		commit, err = c.countCommit()
 	}
 	if err == nil {
 		_, err = c.exec("COMMIT")

@@ -174,7 +174,7 @@ func (j *Journal) open(ctx context.Context) error {
 	if err := migrate(c.conn, j.o.Point); err != nil {
 		return err
 	}
-	commits, err := c.conn.one("SELECT commits FROM meta")
+	commits, err := c.conn.commits()
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (j *Journal) announce() error {
 		_, err = c.exec("DELETE FROM owners WHERE beat < ? AND id NOT IN (SELECT owner FROM runs WHERE status IN ('running', 'waiting'))", now-int64(24*time.Hour))
 	}
 	if err == nil {
-		_, err = c.exec("UPDATE meta SET commits = commits + 1")
+		_, err = c.countCommit()
 	}
 	if err == nil {
 		_, err = c.exec("COMMIT")

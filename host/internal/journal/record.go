@@ -152,8 +152,8 @@ func (t *tx) insert(w *Writer, r *row) error {
 	if err := t.keep(r.value); err != nil {
 		return err
 	}
-	_, err := t.exec("INSERT INTO records (at, time, chain, flags, mark, key, event, note, output, output_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		recordKey(w.n, r.n), r.time, int64(r.chain), int64(r.flags), int64(r.mark), r.key, r.event, r.note, r.inline(), r.digest)
+	_, err := t.exec("INSERT INTO records (at, time, chain, flags, mark, key, event, note, output, output_at, commits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		recordKey(w.n, r.n), r.time, int64(r.chain), int64(r.flags), int64(r.mark), r.key, r.event, r.note, r.inline(), r.digest, t.commit)
 	return err
 }
 

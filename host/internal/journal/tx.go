@@ -48,21 +48,19 @@ func (t *tx) run(batch []op, results []error, e errands) error {
 		return err
 	}
 	if version != c.version {
-		if c.commits, err = t.one("SELECT commits FROM meta"); err != nil {
+		if c.commits, err = t.conn.commits(); err != nil {
 			return err
 		}
 		c.version, c.foreign = version, c.commits+1
 	}
 	t.commit = c.commits + 1
-	if _, err := t.exec("UPDATE meta SET commits = ?", t.commit); err != nil {
-		return err
-	}
 	for _, w := range e.orphans {
 		if err := t.release(w); err != nil {
 			return err
 		}
 	}
 	t.j.o.Point("insert")
+	records, others := 0, !e.none()
 	for i := range batch {
 		o := &batch[i]
 		if o.w != nil {
@@ -71,7 +69,9 @@ func (t *tx) run(batch []op, results []error, e errands) error {
 		if results[i] == nil {
 			if o.rec != nil {
 				results[i] = t.insert(o.w, o.rec)
+				records++
 			} else {
+				others = true
 				results[i] = o.act(t)
 			}
 		}
@@ -89,7 +89,29 @@ func (t *tx) run(batch []op, results []error, e errands) error {
 			return err
 		}
 	}
+	if records == 0 || others {
+		if _, err := t.exec("UPDATE meta SET commits = ?", t.commit); err != nil {
+			return err
+		}
+	}
 	return t.beat()
+}
+
+// commits is the number of the last commit: in meta, or in the last record where
+// that is newer. So a commit of records, which are most, writes no page for its
+// number.
+func (c *conn) commits() (int64, error) {
+	return c.one("SELECT max((SELECT commits FROM meta), coalesce((SELECT commits FROM records ORDER BY seq DESC LIMIT 1), 0))")
+}
+
+// countCommit numbers a transaction that is no batch.
+func (c *conn) countCommit() (int64, error) {
+	n, err := c.commits()
+	if err == nil {
+		n++
+		_, err = c.exec("UPDATE meta SET commits = ?", n)
+	}
+	return n, err
 }
 
 // owns makes sure that the run is still this writer's. Nobody can have taken it

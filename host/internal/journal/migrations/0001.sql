@@ -4,7 +4,7 @@
 
 CREATE TABLE meta (
   one     INTEGER PRIMARY KEY CHECK (one = 1),
-  commits INTEGER NOT NULL, -- transactions so far, of all processes
+  commits INTEGER NOT NULL, -- transactions so far, of all processes; see records.commits
   made    INTEGER NOT NULL
 );
 INSERT INTO meta VALUES (1, 0, 0);
@@ -58,7 +58,8 @@ CREATE TABLE records (
   event     BLOB,
   note      BLOB,
   output    BLOB,
-  output_at BLOB
+  output_at BLOB,
+  commits   INTEGER NOT NULL -- like meta.commits, which a transaction of records alone leaves as it is
 );
 CREATE UNIQUE INDEX records_at ON records (at);
 
