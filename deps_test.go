@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"host/internal/bench":      {"host/...", "resilience"},
 	"host":                     {"host/...", "resilience", "plugins"},
 	"cmd/host":                 {"host", "host/workflow", "host/event"},
-	"bench/...":                {"host/...", "resilience", "plugins"},
+	"bench/...":                {"host/...", "resilience", "plugins", "bench/gotest"},
 	"examples/wasm/...":        {"pluginsdk/..."},
 	"examples/modelserver/...": {"examples/modelserver/..."},
 }
