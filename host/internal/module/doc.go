@@ -64,7 +64,8 @@
 //
 // Depth: wazero lets the stack of a call grow to 400 MB and then fails with a
 // stack overflow; it takes some 100 MB and a fraction of a second to get
-// there, with a check at every function entry on the way. Time in imported
+// there, with a check at every function entry on the way, where a host may look
+// how deep the call is and end it. Time in imported
 // functions: the host's own affair.
 package module
 

@@ -135,7 +135,8 @@ func (in *instance) answer(e entry, c *Call) ([]byte, []*event.Error, *event.Err
 func (in *instance) result(rc int32) ([]byte, []*event.Error, *event.Error) {
 	text, failed := in.kernel.failure()
 	if failed {
-		reported := guestErrors(text)
+		// Before the text is cut: half a secret would be masked no more.
+		reported := guestErrors(in.plugin.masks.bytes(text))
 		if rc != 0 || !allWarnings(reported) {
 			return nil, nil, asFailure(reported)
 		}

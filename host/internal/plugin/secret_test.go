@@ -82,6 +82,16 @@ func TestSecretsHiddenByControls(t *testing.T) {
 	}
 }
 
+// TestSecretsAtTheCut: an error text that is cut does not end within a secret.
+func TestSecretsAtTheCut(t *testing.T) {
+	p := load(t, Spec{Source: "probe.wasm", Dir: guests, Secrets: []Secret{{Name: "db", Value: "hunter2-hunter2"}}})
+	text := strings.Repeat("x", maxErrorText-8) + "hunter2-hunter2"
+	_, err := p.Call(t.Context(), Call{Function: "fail", Input: []byte(text)})
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%.30q … %q", err, err.Error()[max(0, len(err.Error())-40):])
+	}
+}
+
 // TestMasks: whatever lies around them, values do not come through.
 func TestMasks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
