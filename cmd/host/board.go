@@ -157,9 +157,6 @@ func (b *board) take(e *event.Event) {
 		}
 	}
 	if e.Node == "" {
-		if e.Type == event.NodeWaiting { // the whole run
-			b.status = event.Waiting
-		}
 		return
 	}
 	path := withoutItems(e.Node)
@@ -352,6 +349,11 @@ func tenths(d time.Duration) string {
 		return fmt.Sprintf("%.1fs", max(d, 0).Seconds())
 	}
 	return span(d)
+}
+
+// parked reports whether a person is waited for.
+func (b *board) parked() bool {
+	return slices.ContainsFunc(b.rows, func(r *row) bool { return r.status == event.Waiting || r.items != nil && len(r.items.asking) > 0 })
 }
 
 // counts sums the states of all rows.

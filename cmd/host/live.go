@@ -112,6 +112,9 @@ func (l *live) Close() {
 func (l *live) draw(last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if last && l.board.status == event.Running && l.board.parked() {
+		l.board.status = event.Waiting // no event says so: the run has not ended
+	}
 	columns, rows := l.size()
 	lines := l.lines(columns, max(rows-2, 3), last)
 	var out bytes.Buffer

@@ -173,7 +173,7 @@ func TestLiveBlockOfNestedLevels(t *testing.T) {
 run: falls back to workflow basic: no error was given
 run: falls back to workflow last: no error was given
 demo: run 01RUN goes on after record 12; 1 of 2 nodes is done
-| demo  4 of 7 nodes - 0.0s - run 01RUN
+? demo waiting  4 of 7 nodes - 0.0s - run 01RUN
   x first          no
   . sub          
   x sub/a          no
@@ -182,7 +182,7 @@ demo: run 01RUN goes on after record 12; 1 of 2 nodes is done
   level 1: basic
   x first          no
   ? first (last)   waiting - Go on?: host runs approve 01RUN --node first`
-		got := strings.NewReplacer("·", "-", "/ demo", "| demo", "- demo", "| demo", "\\ demo", "| demo").Replace(s.text())
+		got := strings.ReplaceAll(s.text(), "·", "-")
 		if got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
