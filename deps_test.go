@@ -52,7 +52,7 @@ var doors = map[string][]string{
 	"github.com/santhosh-tekuri/jsonschema": {"host/workflow", "plugins/validate"},
 	"github.com/invopop/jsonschema":         {"host/workflow"},
 	"github.com/expr-lang/expr":             {"host/workflow", "plugins/transform"},
-	"modernc.org/sqlite":                    {"host/internal/journal"},
+	"modernc.org":                           {"host/internal/journal"},
 	"go.temporal.io":                        {"host/temporal"},
 	"go.opentelemetry.io":                   {"host/internal/telemetry"},
 	"github.com/prometheus":                 {"host/internal/telemetry"},
