@@ -23,18 +23,8 @@ func (a *app) breakersList(h *host.Host) error {
 	if err != nil {
 		return a.runFailed(err)
 	}
-	switch a.format {
-	case "json":
-		return writeJSON(a.out, append([]host.BreakerInfo{}, all...), true)
-	case "jsonl":
-		for _, b := range all {
-			if err := writeJSON(a.out, b, false); err != nil {
-				return err
-			}
-		}
-		return nil
-	case "quiet":
-		return nil
+	if written, err := writeList(a, all); written {
+		return err
 	}
 	if len(all) == 0 {
 		a.say("no breakers: none has counted a call yet")

@@ -127,18 +127,8 @@ func (a *app) listCodes() error {
 	for _, code := range allCodes() {
 		all = append(all, meanings(code)...)
 	}
-	switch a.format {
-	case "json":
-		return writeJSON(a.out, all, true)
-	case "jsonl":
-		for _, m := range all {
-			if err := writeJSON(a.out, m, false); err != nil {
-				return err
-			}
-		}
-		return nil
-	case "quiet":
-		return nil
+	if written, err := writeList(a, all); written {
+		return err
 	}
 	for _, kind := range []string{"exit code", "error", "finding"} {
 		fmt.Fprintf(a.out, "%s\n", map[string]string{"exit code": "Exit codes", "error": "\nErrors of runs and calls", "finding": "\nFindings in workflow files"}[kind])

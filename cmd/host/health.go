@@ -81,18 +81,8 @@ func (a *app) healthHistory(n int) error {
 		if err != nil {
 			return a.runFailed(err)
 		}
-		switch a.format {
-		case "json":
-			return writeJSON(a.out, append([]*event.Report{}, reports...), true)
-		case "jsonl":
-			for _, r := range reports {
-				if err := writeJSON(a.out, r, false); err != nil {
-					return err
-				}
-			}
-			return nil
-		case "quiet":
-			return nil
+		if written, err := writeList(a, reports); written {
+			return err
 		}
 		p := &page{w: a.out}
 		for _, r := range reports {

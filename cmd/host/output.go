@@ -24,6 +24,23 @@ func writeJSON(w io.Writer, v any, indent bool) error {
 	return e.Encode(v)
 }
 
+// writeList writes a list in the forms for programs. False leaves the text to
+// the caller.
+func writeList[T any](a *app, all []T) (written bool, err error) {
+	switch a.format {
+	case "json":
+		return true, writeJSON(a.out, append([]T{}, all...), true)
+	case "jsonl":
+		for i := range all {
+			if err := writeJSON(a.out, &all[i], false); err != nil {
+				return true, err
+			}
+		}
+		return true, nil
+	}
+	return a.format == "quiet", nil
+}
+
 // writeValue writes a value as -o text does: a string raw, anything else as
 // JSON, with a line break at the end. Control characters of a string are kept
 // from a terminal.

@@ -121,6 +121,17 @@ func newDesk(t *testing.T, s *service, workflow string) *desk {
 	return d
 }
 
+// atWork is a process that works on the run "job" of a workflow, in the middle of
+// asking for a path.
+func atWork(t *testing.T, workflow, path string) (*service, *desk, *started) {
+	t.Helper()
+	s := newService(t, path)
+	d := newDesk(t, s, workflow)
+	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
+	s.wait(t, path)
+	return s, d, p
+}
+
 // ended is how a command ended.
 type ended struct {
 	exit        int
@@ -286,10 +297,7 @@ func TestKilledAndStartedAgain(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	s := newService(t, "/last")
-	d := newDesk(t, s, steps)
-	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
-	s.wait(t, "/last")
+	s, d, p := atWork(t, steps, "/last")
 	d.kill(p)
 	s.release()
 	d.host(exitUsage, "run", d.file, "--run-id", "job", "--input", s.url+"/x").says(t, "run_conflict")
@@ -341,10 +349,7 @@ func TestKilledInACallThatMustNotBeRepeated(t *testing.T) {
 		{"given up", []string{"runs", "approve", "job", "--node", "pay", "--reject"}, exitFailed, 1, 0, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newService(t, "/pay")
-			d := newDesk(t, s, payment)
-			p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
-			s.wait(t, "/pay")
+			s, d, p := atWork(t, payment, "/pay")
 			d.kill(p)
 			s.release()
 			waits := d.host(exitWaiting, "runs", "resume", "job")
@@ -375,10 +380,7 @@ func TestInterruptedAndResumed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	s := newService(t, "/last")
-	d := newDesk(t, s, steps)
-	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
-	s.wait(t, "/last")
+	s, d, p := atWork(t, steps, "/last")
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -399,10 +401,7 @@ func TestKilledAndCancelled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	s := newService(t, "/last")
-	d := newDesk(t, s, steps)
-	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
-	s.wait(t, "/last")
+	s, d, p := atWork(t, steps, "/last")
 	d.kill(p)
 	if shown := d.host(0, "runs", "show", "job"); !strings.Contains(shown.out, "status    interrupted") || !strings.Contains(squeezed(shown.out), " first succeeded") {
 		t.Errorf("the interrupted run is shown as\n%s", shown.out)
@@ -465,10 +464,7 @@ func TestInterruptedFollower(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	s := newService(t, "/last")
-	d := newDesk(t, s, steps)
-	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
-	s.wait(t, "/last")
+	s, d, p := atWork(t, steps, "/last")
 	watcher := exec.Command("host", "runs", "watch", "job")
 	watcher.Env = d.env
 	said, err := watcher.StderrPipe()
@@ -506,10 +502,7 @@ func TestCancelledByAnotherProcess(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	s := newService(t, "/last")
-	d := newDesk(t, s, steps)
-	p := d.start("run", d.file, "--run-id", "job", "--input", s.url)
-	s.wait(t, "/last")
+	s, d, p := atWork(t, steps, "/last")
 	d.host(0, "runs", "cancel", "job", "--reason", "wrong input").says(t, "run job of steps is cancelled")
 	e := d.end(p)
 	if e.exit != exitCancelled {

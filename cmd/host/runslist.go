@@ -46,16 +46,8 @@ func (a *app) runsList(h *host.Host) error {
 	if err != nil {
 		return a.runFailed(err)
 	}
-	switch a.format {
-	case "json":
-		err = writeJSON(a.out, runs, true)
-	case "jsonl":
-		for _, r := range runs {
-			if err := writeJSON(a.out, r, false); err != nil {
-				return err
-			}
-		}
-	case "text":
+	written, err := writeList(a, runs)
+	if !written {
 		columns := 0 // as wide as it is
 		if isTerminal(a.out) {
 			columns, _ = size(a.out)

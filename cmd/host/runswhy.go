@@ -19,18 +19,8 @@ func (a *app) runsWhy(h *host.Host, info *host.RunInfo) error {
 	if err != nil {
 		return a.runFailed(err)
 	}
-	switch a.format {
-	case "json":
-		return writeJSON(a.out, append([]host.Wait{}, waits...), true)
-	case "jsonl":
-		for _, w := range waits {
-			if err := writeJSON(a.out, w, false); err != nil {
-				return err
-			}
-		}
-		return nil
-	case "quiet":
-		return nil
+	if written, err := writeList(a, waits); written {
+		return err
 	}
 	now := time.Now()
 	if _, err := fmt.Fprintf(a.out, "run %s of %s: %s\n", clean(info.ID), clean(info.Workflow), stateOf(info)); err != nil {
