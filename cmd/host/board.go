@@ -54,15 +54,6 @@ type row struct {
 	items *itemCounts
 }
 
-// itemCounts counts the items of a for_each, by their state.
-type itemCounts struct {
-	running map[string]bool
-	waiting map[string]time.Time // until their next attempt
-	asking  map[string]bool      // a person
-	done    int
-	failed  int
-}
-
 // newBoard makes a board with the nodes of a plan; without one they are learned
 // from events.
 func newBoard(p *workflow.Plan) *board {
@@ -218,43 +209,6 @@ func (r *row) end(e *event.Event) {
 	}
 }
 
-// item counts what happens to an item.
-func (r *row) item(e *event.Event) {
-	if r.items == nil {
-		r.items = &itemCounts{running: map[string]bool{}, waiting: map[string]time.Time{}, asking: map[string]bool{}}
-	}
-	if r.status == event.Pending {
-		r.status, r.began = event.Running, e.Time
-	}
-	c := r.items
-	switch e.Type {
-	case event.NodeStarted:
-		delete(c.waiting, e.Node)
-		delete(c.asking, e.Node)
-		c.running[e.Node] = true
-	case event.NodeWaiting:
-		delete(c.running, e.Node)
-		c.asking[e.Node] = true
-	case event.NodeAttemptFailed:
-		r.text = failureText(e.Error)
-		// The next attempt's beginning is not told; its end or its wait is.
-		delete(c.waiting, e.Node)
-		c.running[e.Node] = true
-	case event.NodeRetrying:
-		c.waiting[e.Node] = e.Time.Add(millis(e.RetryInMS))
-		r.retries++
-	case event.NodeSucceeded, event.NodeFailed, event.NodeSkipped:
-		delete(c.waiting, e.Node)
-		delete(c.running, e.Node)
-		delete(c.asking, e.Node)
-		if e.Type == event.NodeSucceeded {
-			c.done++
-		} else {
-			c.failed++
-		}
-	}
-}
-
 // active reports whether something happens there now.
 func (r *row) active() bool { return r.status == event.Running || r.status == event.Waiting }
 
@@ -314,33 +268,6 @@ func (r *row) say(now time.Time) string {
 		}
 	}
 	return strings.Join(parts, " · ")
-}
-
-func (c *itemCounts) say(now time.Time, add func(string, ...any)) {
-	add("%d done", c.done)
-	var next time.Time
-	waiting := 0
-	for _, at := range c.waiting {
-		if !now.Before(at) {
-			continue // its attempt is under way
-		}
-		waiting++
-		if next.IsZero() || at.Before(next) {
-			next = at
-		}
-	}
-	if n := len(c.running) - waiting; n > 0 {
-		add("%d running", n)
-	}
-	if c.failed > 0 {
-		add("%d failed", c.failed)
-	}
-	if n := len(c.asking); n > 0 {
-		add("%d waiting for a person", n)
-	}
-	if waiting > 0 {
-		add("%d to retry, next in %s", waiting, tenths(next.Sub(now)))
-	}
 }
 
 // tenths is a short time that is redrawn: always with one digit.
