@@ -13,7 +13,7 @@ type Type string
 
 const (
 	RunStarted    Type = "run.started"
-	RunResumed    Type = "run.resumed" // by another process, or by a person's retry
+	RunResumed    Type = "run.resumed" // by another process; a person's retry starts it again
 	RunFinished   Type = "run.finished"
 	HealthChecked Type = "health.checked"
 
