@@ -41,7 +41,7 @@ func (j *Journal) Runs(ctx context.Context, f Filter) ([]*Run, error) {
 		add("r.n < (SELECT n FROM runs WHERE id = ?)", f.Before)
 	}
 	if !f.Since.IsZero() {
-		add("r.created >= ?", f.Since.UnixNano())
+		add("r.created >= ?", nanos(f.Since))
 	}
 	query := "SELECT " + runColumns + " FROM runs r LEFT JOIN owners o ON o.id = r.owner"
 	if len(where) > 0 {

@@ -63,6 +63,8 @@ func TestRuns(t *testing.T) {
 		{Filter{Workflow: "b", Status: []event.Status{event.Succeeded, event.Running}}, "run9 run3 run1"},
 		{Filter{Status: []event.Status{event.Waiting, event.Failed}}, "run7 run6 run5 run4"},
 		{Filter{Since: at.Add(-2*time.Minute - time.Second)}, "run9 run8"},
+		{Filter{Since: time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)}, ""},
+		{Filter{Since: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC), Limit: 1}, "run9"},
 		{Filter{Workflow: "none"}, ""},
 	} {
 		list, err := j.Runs(ctx, c.f)

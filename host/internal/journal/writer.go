@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -213,8 +214,13 @@ func (j *Journal) now() int64 { return j.o.Now().UnixNano() }
 
 // nanos is a time as it lies in a column; none: 0.
 func nanos(t time.Time) int64 {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return 0
+	case t.Year() < 1700:
+		return math.MinInt64
+	case t.Year() > 2200: // the range of nanoseconds is not much longer
+		return math.MaxInt64
 	}
 	return t.UnixNano()
 }
