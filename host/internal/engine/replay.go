@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"wasmhost/host/event"
@@ -195,12 +196,13 @@ func (r *run) rearm() {
 }
 
 // settleUnknown answers for the calls that were under way and must not be made
-// twice.
+// twice: also for those that a stop has reached since, for they are not calls
+// that never began.
 func (r *run) settleUnknown() {
 	kept := r.ready[:0]
 	for _, c := range r.ready {
 		s := r.resumed[c.Key()]
-		if s == nil || !s.began || c.Node.Idempotent || c.Flow.Abandons(c.Node) {
+		if s == nil || !s.began || c.Node.Idempotent {
 			kept = append(kept, c)
 			continue
 		}
@@ -209,6 +211,11 @@ func (r *run) settleUnknown() {
 			Attempts: s.NextAttempt - 1 - c.Flow.Attempts(c.Node, c.Item), DurationMS: float64(max(r.clock.Now().Sub(s.Began), 0)) / float64(time.Millisecond),
 			Error: &event.Error{Node: c.Path(), Plugin: c.Node.Primary.Plugin, Class: event.Unknown, Code: call.OutcomeUnknown, OutcomeUnknown: true,
 				Attempt: s.NextAttempt - 1, Message: "the process ended while the plugin was at work, and the node is not idempotent"}}
+		if p := c.Prior; p != nil { // s.Errors begins with what p ended with
+			res.Run, res.Errors = p.Run, append(slices.Clone(p.Errors), s.Errors[1:]...)
+			res.Attempts += p.Attempts
+			res.DurationMS += p.DurationMS
+		}
 		delete(r.resumed, c.Key())
 		r.keep(message{kind: Call, flow: c.Flow, node: c.Node, item: c.Item, result: res})
 	}
