@@ -392,3 +392,42 @@ func TestManyProcesses(t *testing.T) {
 	shut(t, j)
 	secondBuild(t, dir)
 }
+
+// TestLostWithMuchToWrite: everything that a process had in its queue when its
+// run was taken away is refused, not only the first of it.
+func TestLostWithMuchToWrite(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	var a *Journal
+	var holding atomic.Bool
+	held, wake := make(chan struct{}), make(chan struct{})
+	a = open(t, dir, Options{Point: func(name string) {
+		if name == "begin" && holding.CompareAndSwap(true, false) {
+			close(held)
+			<-wake
+		}
+	}})
+	w := begin(t, a, "r")
+	must(t, append1(w, step("r", 1)))
+	holding.Store(true)
+	flushed := make(chan error, 1)
+	go func() { flushed <- a.Flush(ctx) }()
+	<-held // the committer stands; what comes now is one batch
+	errs := make(chan error, 3)
+	for n := 2; n < 5; n++ {
+		w.Append(step("r", n), func(err error) { errs <- err })
+	}
+	b := open(t, dir, Options{Now: func() time.Time { return time.Now().Add(time.Minute) }})
+	taken, _, err := b.Take(ctx, "r")
+	must(t, err)
+	close(wake)
+	must(t, <-flushed)
+	for range 3 {
+		if err := <-errs; !errors.Is(err, ErrLost) {
+			t.Errorf("a run that another process owns could be written: %v", err)
+		}
+	}
+	must(t, append1(taken, step("r", 2)))
+	list, err := b.Records(ctx, "r", 0, 0)
+	must(t, err)
+	sameRecords(t, "r", list, 1, 2)
+}

@@ -123,11 +123,11 @@ func (t *tx) owns(w *Writer) error {
 	if w.checked >= t.j.committer.foreign {
 		return nil
 	}
-	w.checked = t.commit
 	fence, err := t.one("SELECT fence FROM runs WHERE n = ? AND owner = ?", w.n, t.j.owner.id)
 	if err == nil && fence != w.fence {
-		err = ErrLost
+		return ErrLost
 	}
+	w.checked = t.commit // of a lost run nothing is: what is behind in the batch must not pass
 	return err
 }
 
