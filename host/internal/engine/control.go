@@ -37,9 +37,14 @@ func (r *run) suspend() {
 	r.end(errSuspended)
 }
 
-// refuse answers a decision that comes too late.
+// refuse answers a decision that comes too late, or whose run ended while it was
+// on its way through the journal.
 func (m *message) refuse() {
-	if m.done != nil {
+	switch {
+	case m.done == nil:
+	case m.lost != nil:
+		m.done(asJournalError(m.lost))
+	default:
 		m.done(&event.Error{Class: event.Permanent, Code: "run_ended", Message: "the run does not wait for anybody any more"})
 	}
 }
@@ -54,8 +59,6 @@ func (r *run) close() {
 		r.endFrame(f, nil)
 	}
 	for _, m := range r.box.close() {
-		if !m.kept {
-			m.refuse()
-		}
+		m.refuse()
 	}
 }

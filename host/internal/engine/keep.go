@@ -41,7 +41,9 @@ func (r *run) keep(m message) {
 	}
 	r.start.Journal.Keep(e, func(err error) {
 		m.lost = err
-		r.box.put(m)
+		if !r.box.put(m) {
+			m.refuse()
+		}
 	})
 }
 

@@ -237,6 +237,11 @@ func (r *run) take(m *message) {
 			r.busy--
 		}
 	}
+	why := asJournalError(m.lost)
+	if m.kind == decided && why == nil {
+		// Somebody else may have been first while this answer was on its way.
+		_, why = r.progress.find(m.decision)
+	}
 	switch {
 	case m.lost != nil:
 		r.breakOff(m.lost)
@@ -245,7 +250,7 @@ func (r *run) take(m *message) {
 		r.apply(m)
 	}
 	if m.done != nil {
-		m.done(asJournalError(m.lost))
+		m.done(why)
 	}
 }
 
