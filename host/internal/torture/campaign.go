@@ -129,30 +129,17 @@ func (l *lane) history() string {
 // perFolder is how many groups of jobs share a state folder.
 const perFolder = 15
 
-// folder is a series of kills in a fresh state folder. It is kept when something
-// was wrong.
+// folder is a series of kills in a fresh state folder.
 func (l *lane) folder(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "torture")
+	end, err := l.enter()
 	if err != nil {
-		return err
-	}
-	defer func() {
-		if !l.bad {
-			_ = os.RemoveAll(dir)
-		}
-	}()
-	if err := unpack(dir); err != nil {
-		return err
-	}
-	if l.oracle, err = newOracle(dir); err != nil {
 		if errors.Is(err, errNoTool) && os.Getenv("CI") == "" {
 			l.left.Store(0)
 			l.t.Skip("NOT TESTED: ", err)
 		}
 		return err
 	}
-	defer func() { _ = l.oracle.close() }()
-	l.part = part{State: filepath.Join(dir, "state"), Cache: l.cache, Files: dir, Durable: host.DurableNormal}
+	defer end()
 	if l.random.IntN(4) == 0 {
 		l.part.Durable = host.DurableFull
 	}
@@ -170,6 +157,46 @@ func (l *lane) folder(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// enter makes a fresh state folder and somebody who looks at it. The folder is
+// kept when something is wrong.
+func (l *lane) enter() (end func(), err error) {
+	dir, err := os.MkdirTemp("", "torture")
+	if err != nil {
+		return nil, err
+	}
+	if err := unpack(dir); err != nil {
+		return nil, err
+	}
+	if l.oracle, err = newOracle(dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	l.part = part{State: filepath.Join(dir, "state"), Cache: l.cache, Files: dir, Durable: host.DurableNormal}
+	return func() {
+		_ = l.oracle.close()
+		if l.bad || l.t.Failed() {
+			l.t.Logf("the state is kept in %s", dir)
+			return
+		}
+		_ = os.RemoveAll(dir)
+	}, nil
+}
+
+// alone is a lane of a test that is no campaign.
+func alone(t *testing.T, open Opener, seed uint64) (l *lane, end func()) {
+	t.Helper()
+	l = &lane{t: t, open: open, server: newServer(), cache: t.TempDir(), counts: &Counts{Kills: map[string]int{}},
+		seed: seed, random: rand.New(rand.NewPCG(seed, 0)), counted: map[string]int{}}
+	leave, err := l.enter()
+	if err != nil {
+		l.server.Close()
+		if errors.Is(err, errNoTool) && os.Getenv("CI") == "" {
+			t.Skip("NOT TESTED: ", err)
+		}
+		t.Fatal(err)
+	}
+	return l, func() { leave(); l.server.Close() }
 }
 
 // attach opens the journal in this process.

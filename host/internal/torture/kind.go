@@ -43,7 +43,14 @@ var Kinds = []Kind{
 	{Name: "mend", Status: event.Succeeded, Output: `"b"`},
 }
 
+// bulk writes more than a small disk takes; not for kills, which it would make
+// slow.
+var bulk = Kind{Name: "bulk", Status: event.Succeeded, Output: `"end"`}
+
 func kindOf(name string) *Kind {
+	if name == bulk.Name {
+		return &bulk
+	}
 	for i := range Kinds {
 		if Kinds[i].Name == name {
 			return &Kinds[i]
@@ -59,7 +66,7 @@ type script struct {
 	status int
 	text   string
 	hang   bool // no answer at all
-	big    bool // an answer that the journal keeps apart
+	size   int  // of the answer, about; large ones are kept apart by the journal
 	calls  int  // that a run makes when nobody kills it
 }
 
@@ -86,8 +93,12 @@ func scriptOf(key string) script {
 		return script{fails: -1, status: 400, text: "invalid: it is dead", calls: 1}
 	case n == "hang":
 		return script{hang: true, calls: 1}
+	case n == "bulk":
+		return script{size: 16 << 10, calls: 1}
+	case strings.HasPrefix(n, "big"):
+		return script{size: 6000, calls: 1}
 	default:
-		return script{big: strings.HasPrefix(n, "big"), calls: 1}
+		return script{calls: 1}
 	}
 }
 

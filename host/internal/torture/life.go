@@ -24,8 +24,12 @@ type fate struct {
 	n     int
 	call  int // or the server does at a call: 0 does not
 	after bool
-	time  time.Duration // or the clock, from its start or from when it is ready
-	ready bool
+	// asleep: the call stops it, and does not kill it.
+	asleep chan<- *os.Process
+	time   time.Duration // or the clock, from its start or from when it is ready
+	ready  bool
+	// alone: it has a view of the file systems of its own.
+	alone bool
 }
 
 // points are those around a write, and events (with a colon) as they are told.
@@ -94,7 +98,17 @@ func (l *lane) live(p part, f fate) (*life, error) {
 		return nil, err
 	}
 	cmd := exec.Command(self)
-	kill := func() { _ = cmd.Process.Kill() }
+	if f.alone {
+		ownMounts(cmd)
+	}
+	kill := func() {
+		if f.asleep == nil {
+			_ = cmd.Process.Kill()
+			return
+		}
+		l.stop(cmd.Process, p.State)
+		f.asleep <- cmd.Process
+	}
 	v.number = l.server.life(f.call, f.after, kill)
 	p.URL, p.Point, p.N = l.server.url(v.number), f.point, int64(f.n)
 	text, err := json.Marshal(&p)
@@ -117,7 +131,7 @@ func (l *lane) live(p part, f fate) (*life, error) {
 		defer time.AfterFunc(f.time, kill).Stop()
 	}
 	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		words := strings.Fields(lines.Text())
 		switch words[0] {
@@ -151,4 +165,21 @@ func (l *lane) live(p part, f fate) (*life, error) {
 		err = fmt.Errorf("the process failed: %w: %s", err, errout.String())
 	}
 	return v, err
+}
+
+// stop stops a process. One that is in the middle of a transaction holds the
+// lock of the database, and nobody gets through until it is awake: it goes on a
+// little further.
+func (l *lane) stop(p *os.Process, state string) {
+	for {
+		_ = p.Signal(syscall.SIGSTOP)
+		// It takes effect when one of its threads is next scheduled, not before.
+		var status syscall.WaitStatus
+		_, _ = syscall.Wait4(p.Pid, &status, syscall.WUNTRACED, nil)
+		if l.oracle.free(state) {
+			return
+		}
+		_ = p.Signal(syscall.SIGCONT)
+		time.Sleep(time.Millisecond)
+	}
 }

@@ -140,6 +140,13 @@ func (o *oracle) look(state string, shared bool) (*snapshot, error) {
 
 func (o *oracle) db() string { return filepath.Join(o.dir, "copy.db") }
 
+// free reports whether nobody is in the middle of a transaction.
+func (o *oracle) free(state string) bool {
+	err := o.ask(".open "+filepath.Join(state, "journal.db")+"\nBEGIN IMMEDIATE;\nROLLBACK;", nil)
+	_ = o.ask(".open :memory:", nil)
+	return err == nil
+}
+
 // copy copies the database and its WAL, if there is a database.
 func (o *oracle) copy(db string) (there bool, err error) {
 	_ = os.Remove(o.db() + "-shm")

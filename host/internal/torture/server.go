@@ -104,8 +104,8 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, key string, nth 
 		http.Error(w, c.text, c.status)
 		return
 	}
-	if c.big {
-		fmt.Fprintf(w, "%q", node(key)+strings.Repeat(".", 6000))
+	if c.size > 0 {
+		fmt.Fprintf(w, "%q", strings.Repeat(key+" ", c.size/(len(key)+1)))
 		return
 	}
 	fmt.Fprintf(w, "%q", node(key))
@@ -122,6 +122,13 @@ func (s *server) of(run string) map[string][]made {
 		}
 	}
 	return m
+}
+
+// count is how many calls a process has made.
+func (s *server) count(life int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lives[life].calls
 }
 
 // forget drops the calls of a run.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"wasmhost/host"
+	"wasmhost/host/event"
 )
 
 // Opener is host.Open with a hook that is called at every named point around a
@@ -96,12 +97,7 @@ func work(ctx context.Context, open Opener, p *part) error {
 				errs[i] = fmt.Errorf("run %s (%s): %w", j.ID, j.Kind, err)
 				return
 			}
-			text, err := json.Marshal(r)
-			if err != nil {
-				errs[i] = err
-				return
-			}
-			d.say("R", j.ID, string(text))
+			errs[i] = sayResult(j, r)
 		})
 	}
 	wg.Wait()
@@ -111,4 +107,13 @@ func work(ctx context.Context, open Opener, p *part) error {
 		}
 	}
 	return h.Close(ctx)
+}
+
+func sayResult(j Job, r *event.Result) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.WriteString("R " + j.ID + " " + string(text) + "\n")
+	return err
 }
