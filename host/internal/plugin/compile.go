@@ -104,7 +104,7 @@ func (c *codeCache) empty() error {
 
 func (c *codeCache) each(do func(path string) error) error {
 	return filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, ".tmp") { // .tmp: wazero writes it just now, here or in another process
 			return err
 		}
 		return do(path)
