@@ -85,8 +85,12 @@ func (h *Host) recall(ctx context.Context, root string) error {
 	if err != nil {
 		return h.recorded(err)
 	}
-	for _, b := range all {
-		h.adopt(b)
+	for _, row := range all {
+		// One that is in use here is told by adopt what others say; the journal's
+		// row may be older than what it has counted itself.
+		if b, ok := h.shared.Breaker(row.Root, row.Key); ok && asNew(b.Snapshot()) {
+			h.adopt(row)
+		}
 	}
 	reports, err := h.journal.Reports(ctx, root, 0)
 	if err != nil {
@@ -107,12 +111,18 @@ func (h *Host) adopt(row journal.Breaker) {
 	if json.Unmarshal(row.State, &k) != nil {
 		return // of a version that writes otherwise: what we know ourselves stands
 	}
-	now := b.Snapshot()
-	asNew := now.State == resilience.Closed && now.Failures == 0 && now.OpenedAt.IsZero()
-	if !k.Person && !asNew && now.State == resilience.Closed && k.State == resilience.Closed {
+	name := breakerName{row.Root, row.Key}
+	switch now := b.Snapshot(); {
+	case k.Person || asNew(now):
+	case now.State == resilience.Closed && k.State == resilience.Closed:
+		return
+	case outdated(now, k.BreakerSnapshot):
+		h.saving.Lock()
+		delete(h.saved, name) // it has written over what we know: say it again
+		h.saving.Unlock()
+		h.saveBreaker(row.Root, row.Key)
 		return
 	}
-	name := breakerName{row.Root, row.Key}
 	h.saving.Lock()
 	h.adopting[name] = true
 	h.saving.Unlock()
@@ -120,6 +130,24 @@ func (h *Host) adopt(row journal.Breaker) {
 	h.saving.Lock()
 	delete(h.adopting, name)
 	h.saving.Unlock()
+}
+
+// asNew reports whether a breaker has nothing to remember.
+func asNew(s resilience.BreakerSnapshot) bool {
+	return s.State == resilience.Closed && s.Failures == 0 && s.OpenedAt.IsZero()
+}
+
+// outdated reports whether what another process says was written before it had
+// heard of the state that we are in: it still counts towards an opening that is
+// ours already, or is still open although we have healed from that very opening.
+func outdated(now, said resilience.BreakerSnapshot) bool {
+	switch {
+	case now.State == resilience.Closed:
+		return said.OpenedAt.Equal(now.OpenedAt)
+	case said.State == resilience.Closed:
+		return said.OpenedAt.Before(now.OpenedAt)
+	}
+	return false
 }
 
 // AllBreakers are the breakers that the journal knows, by workflow and key.
