@@ -42,12 +42,8 @@ func (h *Host) CancelRun(ctx context.Context, id, reason string) error {
 	if reason == "" {
 		reason = "cancelled by " + person()
 	}
-	h.mu.Lock()
-	here := h.runs[info.ID]
-	h.mu.Unlock()
 	switch {
-	case here != nil:
-		here.Cancel(errors.New(reason))
+	case h.cancelHere(info.ID, reason):
 		return nil
 	case info.Alive:
 		err := h.send(ctx, info.ID, commandCancel, reason)
@@ -57,19 +53,46 @@ func (h *Host) CancelRun(ctx context.Context, id, reason string) error {
 		return err
 	}
 	// Nobody works on it: it ends here, with what it has come to.
-	r, err := h.goOn(ctx, info, Options{}, func(r *Run) { r.cancel(errors.New(reason)) })
-	if err == nil {
+	return h.cancelFree(ctx, info, reason, Options{})
+}
+
+// cancelHere tells a run of this process to end, if there is one. It is told
+// under the lock under which it is removed when its engine has ended: so it
+// learns of the wish before, or nobody here has it any more.
+func (h *Host) cancelHere(id, reason string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.runs[id]
+	if r != nil {
+		r.Cancel(errors.New(reason))
+	}
+	return r != nil
+}
+
+// cancelFree ends a run that nobody works on.
+func (h *Host) cancelFree(ctx context.Context, info *journal.Run, reason string, o Options) error {
+	r, err := h.goOn(ctx, info, o, func(r *Run) { r.cancel(errors.New(reason)) })
+	switch {
+	case err == nil:
 		_, err = r.Wait(ctx)
 		return err
+	case errors.Is(err, errTaken):
+		return h.CancelRun(ctx, info.ID, reason)
+	case errors.Is(err, ErrClosed), ctx.Err() != nil:
+		return err
 	}
-	return h.endDead(ctx, info, reason, err)
+	err = h.endDead(ctx, info, reason, err)
+	if errors.Is(err, errTaken) {
+		return h.CancelRun(ctx, info.ID, reason)
+	}
+	return err
 }
 
 // endDead ends a run whose workflow cannot be read any more.
 func (h *Host) endDead(ctx context.Context, info *journal.Run, reason string, why error) error {
 	writer, err := h.take(ctx, info)
 	if err != nil {
-		return h.recorded(err)
+		return err
 	}
 	result := event.Result{RunID: info.ID, Workflow: info.Workflow, LevelName: info.Workflow, Status: event.Cancelled, Nodes: event.NodeMap{},
 		Error:     &event.Error{Class: event.Unknown, Code: "cancelled", Message: fmt.Sprintf("%s (what it had done is not in this result: %v)", reason, why)},
@@ -141,6 +164,9 @@ func (h *Host) send(ctx context.Context, run, kind string, data any) error {
 // command takes a word from another process, on the journal's goroutine.
 func (h *Host) command(c journal.Command) {
 	done := func(e *event.Error) {
+		if e != nil && e.Code == "run_ended" {
+			return // who asks sees what became of the run, and goes on with it if it waits
+		}
 		answer := ""
 		if e != nil {
 			text, _ := json.Marshal(e)
@@ -164,8 +190,9 @@ func (h *Host) command(c journal.Command) {
 		if err := json.Unmarshal(c.Data, &reason); err != nil || reason == "" {
 			reason = "cancelled by " + c.By
 		}
-		r.Cancel(errors.New(reason))
-		done(nil)
+		if h.cancelHere(c.Run, reason) {
+			done(nil)
+		}
 	case commandDecide:
 		var d engine.Decision
 		if err := json.Unmarshal(c.Data, &d); err != nil {

@@ -23,11 +23,8 @@ func (h *Host) Follow(ctx context.Context, id string, o Options) (*Run, error) {
 	r := h.newRun(ctx, info.ID, nil, o)
 	r.input = info.Input
 	follow, cancel := r.ctx, r.cancel
+	r.unfollow = cancel
 	r.cancel = func(cause error) {
-		if cause == ErrClosed {
-			cancel(cause)
-			return
-		}
 		reason := ""
 		if cause != nil {
 			reason = cause.Error()

@@ -177,7 +177,7 @@ func (h *Host) Close(ctx context.Context) error {
 		r.Interrupt(ErrClosed)
 	}
 	for r := range h.followed {
-		r.cancel(ErrClosed)
+		r.Interrupt(ErrClosed)
 	}
 	h.mu.Unlock()
 	done := make(chan struct{})
@@ -230,7 +230,7 @@ func (h *Host) breakerChanged(root, key, from, to string, s event.BreakerState) 
 	h.mu.Lock()
 	var live []*Run
 	for _, r := range h.runs {
-		if r.workflow.plan.Name == root {
+		if r.live && r.workflow.plan.Name == root {
 			live = append(live, r)
 		}
 	}

@@ -27,46 +27,71 @@ func (h *Host) Resume(ctx context.Context, id string, o Options) (*Run, error) {
 	if info.Status.Ended() || info.Alive {
 		return h.Follow(ctx, info.ID, o)
 	}
-	return h.goOn(ctx, info, o, nil)
+	r, err := h.goOn(ctx, info, o, nil)
+	if errors.Is(err, errTaken) {
+		if r != nil {
+			return r, nil
+		}
+		return h.Follow(ctx, info.ID, o)
+	}
+	return r, err
 }
 
+// errTaken says that a run is not as it was found: somebody works on it by now,
+// or has done so.
+var errTaken = errors.New("somebody else has taken the run")
+
 // goOn takes a run that nobody works on and starts the engine on its history.
-// before, if any, reaches into the run before it begins.
+// before, if any, reaches into the run before it begins. The error is errTaken
+// when somebody was faster; the Run is his then if he is of this process.
 func (h *Host) goOn(ctx context.Context, info *journal.Run, o Options, before func(*Run)) (*Run, error) {
 	w, err := h.reload(ctx, info)
 	if err != nil {
 		return nil, err
 	}
 	if w.plan.Digest != info.Digest {
+		h.Unload(ctx, w)
 		return nil, refusal("workflow_changed", fmt.Sprintf("run %s was begun with another content of %s, or of a file that it names; "+
 			"put that back to go on, or run what is not done with the new one: host runs retry %s", info.ID, info.File, info.ID))
 	}
-	r := h.newRun(ctx, info.ID, w, o)
-	r.input = info.Input
-	if old, err := h.enter(r); err != nil || old != nil {
-		return old, err
-	}
-	writer, err := h.take(ctx, info)
-	var alive *journal.AliveError
-	if errors.As(err, &alive) {
-		_ = h.leave(r, err)
-		return h.Follow(ctx, info.ID, o)
-	}
+	r, p, err := h.takeOver(ctx, info, w, o)
 	if err != nil {
-		return nil, h.leave(r, err)
+		return r, err
 	}
-	r.writer = writer
-	p, err := h.past(ctx, info.ID)
-	if err != nil {
-		writer.Leave(nil)
-		return nil, h.leave(r, err)
-	}
-	r.seq, r.before, r.ended = p.seq, p.digests, p.ended
 	if before != nil {
 		before(r)
 	}
 	h.launch(r, engine.Start{History: p.history, Seed: p.seed})
 	return r, nil
+}
+
+// takeOver makes a run that nobody works on this process's, with the workflow
+// that was loaded for it. Errors are as those of goOn.
+func (h *Host) takeOver(ctx context.Context, info *journal.Run, w *Workflow, o Options) (*Run, *past, error) {
+	r := h.newRun(ctx, info.ID, w, o)
+	r.input, r.recorded, r.reloaded = info.Input, true, true
+	old, err := h.enter(r)
+	if err == nil && old != nil {
+		err = errTaken
+	}
+	if err != nil {
+		h.Unload(ctx, w)
+		return old, nil, err
+	}
+	fail := func(err error) (*Run, *past, error) {
+		h.Unload(ctx, w)
+		return nil, nil, h.leave(r, err)
+	}
+	if r.writer, err = h.take(ctx, info); err != nil {
+		return fail(err)
+	}
+	p, err := h.past(ctx, info.ID)
+	if err != nil {
+		r.writer.Leave(nil)
+		return fail(h.recorded(err))
+	}
+	r.seq, r.before, r.ended = p.seq, p.digests, p.ended
+	return r, p, nil
 }
 
 // reload loads the file that a run was started with, ready to run.
@@ -83,12 +108,33 @@ func (h *Host) reload(ctx context.Context, info *journal.Run) (*Workflow, error)
 	if err := h.startable(w.plan); err != nil {
 		return nil, err
 	}
-	return w, h.plugins.prepare(w.plan)
+	if err := h.plugins.prepare(w.plan); err != nil {
+		h.Unload(ctx, w)
+		return nil, err
+	}
+	return w, nil
 }
 
+// take makes a run this process's, if it still stands as it was found: between
+// the two somebody may have gone on with it, to its end even, and then what was
+// read of it would be done again.
 func (h *Host) take(ctx context.Context, info *journal.Run) (*journal.Writer, error) {
-	writer, _, err := h.journal.Take(ctx, info.ID)
-	return writer, err
+	writer, now, err := h.journal.Take(ctx, info.ID)
+	var alive *journal.AliveError
+	switch {
+	case errors.As(err, &alive):
+		return nil, errTaken
+	case err != nil:
+		return nil, h.recorded(err)
+	case now.Generation == info.Generation && now.Status.Ended() == info.Status.Ended():
+		return writer, nil
+	}
+	left := make(chan error, 1)
+	writer.Leave(func(err error) { left <- err })
+	if err := <-left; err != nil {
+		return nil, h.recorded(err)
+	}
+	return nil, errTaken
 }
 
 // RetryOptions say what a retry by a person does again.
@@ -111,9 +157,8 @@ func (h *Host) Retry(ctx context.Context, id string, ro RetryOptions) (*Run, err
 	if err != nil {
 		return nil, err
 	}
-	o := Options{Sink: ro.Sink}
 	switch {
-	case info.Alive && info.Status == event.Running:
+	case info.Alive && info.Status != event.Waiting:
 		return nil, refusal("run_alive", fmt.Sprintf("run %s is under way (%s); wait for it or cancel it first", info.ID, info.Owner))
 	case info.Status == event.Waiting:
 		return h.callAgain(ctx, info, ro)
@@ -126,43 +171,57 @@ func (h *Host) Retry(ctx context.Context, id string, ro RetryOptions) (*Run, err
 	if err != nil {
 		return nil, err
 	}
+	r, err := h.retry(ctx, info, w, ro)
+	if errors.Is(err, errTaken) {
+		return h.Retry(ctx, info.ID, ro)
+	}
+	return r, err
+}
+
+// retry begins another generation of a run that has ended.
+func (h *Host) retry(ctx context.Context, info *journal.Run, w *Workflow, ro RetryOptions) (*Run, error) {
+	result, text, err := h.retryable(ctx, info, w, ro)
+	var note []byte
+	if err == nil {
+		note, err = json.Marshal(seedNote{From: ro.From})
+	}
+	if err != nil {
+		h.Unload(ctx, w)
+		return nil, err
+	}
+	r, _, err := h.takeOver(ctx, info, w, Options{Sink: ro.Sink})
+	switch {
+	case err != nil && r != nil: // of this process, and not in the journal yet
+		return nil, refusal("run_alive", fmt.Sprintf("run %s is under way; wait for it or cancel it first", info.ID))
+	case err != nil:
+		return nil, err
+	}
+	r.ended = nil
+	r.writer.Reopen(info.Generation+1, w.plan.Digest, info.File, nil)
+	r.writer.Append(journal.Record{Mark: engine.MarkSeed, Note: note, Output: text}, nil)
+	h.launch(r, engine.Start{Seed: &engine.Seed{Result: result, From: ro.From}})
+	return r, nil
+}
+
+// retryable is the result of a run that a workflow can go on from.
+func (h *Host) retryable(ctx context.Context, info *journal.Run, w *Workflow, ro RetryOptions) (*event.Result, []byte, error) {
 	if ro.From != "" && !engine.HasNode(w.plan, ro.From) {
-		return nil, refusal("unknown_node", fmt.Sprintf("workflow %q has no node %q", w.plan.Name, ro.From))
+		return nil, nil, refusal("unknown_node", fmt.Sprintf("workflow %q has no node %q", w.plan.Name, ro.From))
 	}
 	if s := w.plan.Input.Schema; s != nil {
 		if err := s.Check(info.Input); err != nil {
-			return nil, refusal("invalid_input", fmt.Sprintf("run %s: the workflow has changed and does not take the run's input any more: %v", info.ID, err))
+			return nil, nil, refusal("invalid_input", fmt.Sprintf("run %s: the workflow has changed and does not take the run's input any more: %v", info.ID, err))
 		}
 	}
 	text, err := h.journal.Result(ctx, info.ID)
 	if err != nil {
-		return nil, err
+		return nil, nil, h.recorded(err)
 	}
 	var result event.Result
 	if err := json.Unmarshal(text, &result); err != nil {
-		return nil, refusal("journal", fmt.Sprintf("the result of run %s cannot be read: %v", info.ID, err))
+		return nil, nil, refusal("journal", fmt.Sprintf("the result of run %s cannot be read: %v", info.ID, err))
 	}
-	r := h.newRun(ctx, info.ID, w, o)
-	r.input = info.Input
-	if old, err := h.enter(r); err != nil || old != nil {
-		return old, err
-	}
-	p, err := h.past(ctx, info.ID)
-	if err != nil {
-		return nil, h.leave(r, err)
-	}
-	if r.writer, err = h.take(ctx, info); err != nil {
-		return nil, h.leave(r, h.recorded(err))
-	}
-	r.seq, r.before = p.seq, p.digests
-	note, err := json.Marshal(seedNote{From: ro.From})
-	if err != nil {
-		return nil, h.leave(r, err)
-	}
-	r.writer.Reopen(info.Generation+1, w.plan.Digest, info.File, nil)
-	r.writer.Append(journal.Record{Mark: engine.MarkSeed, Note: note, Output: text}, nil)
-	h.launch(r, engine.Start{Seed: &engine.Seed{Result: &result, From: ro.From}})
-	return r, nil
+	return &result, text, nil
 }
 
 // callAgain answers nodes whose outcome nobody knows: call them once more.
@@ -260,18 +319,25 @@ func (h *Host) Approve(ctx context.Context, id string, a Approval, o Options) (*
 
 // decide brings decisions to a run: to who works on it, or to itself.
 func (h *Host) decide(ctx context.Context, info *journal.Run, all []engine.Decision, o Options) (*Run, error) {
+	again := func(rest []engine.Decision) (*Run, error) {
+		now, err := h.find(ctx, info.ID)
+		if err != nil {
+			return nil, err
+		}
+		return h.decide(ctx, now, rest, o)
+	}
 	h.mu.Lock()
 	here := h.runs[info.ID]
 	h.mu.Unlock()
-	if here == nil && info.Alive {
+	switch {
+	case here != nil:
+	case info.Status.Ended():
+		return nil, refusal("run_ended", fmt.Sprintf("run %s has ended (%s); nothing waits for a person", info.ID, info.Status))
+	case info.Alive:
 		for i, d := range all {
 			err := h.send(ctx, info.ID, commandDecide, d)
 			if errors.Is(err, errGone) { // it waits, or has died: then it is ours
-				now, err := h.find(ctx, info.ID)
-				if err != nil {
-					return nil, err
-				}
-				return h.decide(ctx, now, all[i:], o)
+				return again(all[i:])
 			}
 			if err != nil {
 				return nil, err
@@ -290,39 +356,52 @@ func (h *Host) decide(ctx context.Context, info *journal.Run, all []engine.Decis
 		say(r)
 	} else {
 		var err error
-		if r, err = h.goOn(ctx, info, o, say); err != nil {
+		if r, err = h.goOn(ctx, info, o, say); errors.Is(err, errTaken) {
+			return again(all)
+		} else if err != nil {
 			return nil, err
 		}
 	}
 	for range all {
-		select {
-		case err := <-answers:
-			switch {
-			case err == nil:
-			case err.Code == "run_ended" && here != nil:
-				// It was about to wait: then it is ours to go on with.
-				if _, err := here.Wait(ctx); err != nil {
-					return nil, err
-				}
-				now, e := h.find(ctx, info.ID)
-				if e != nil {
-					return nil, e
-				}
-				if now.Status.Ended() {
-					return nil, err
-				}
-				return h.decide(ctx, now, all, o)
-			default:
-				if here == nil && len(all) == 1 {
-					// The run was woken for nothing and goes back to waiting: who gives
-					// another answer now must find it so.
-					_, _ = r.Wait(ctx)
-				}
-				return nil, err
-			}
-		case <-ctx.Done():
+		err, told := r.answered(ctx, answers)
+		switch {
+		case ctx.Err() != nil && !told:
 			return nil, context.Cause(ctx)
+		case !told: // it was here, and could not begin
+			return again(all)
+		case err == nil:
+		case err.Code == "run_ended" && here != nil:
+			// It was about to wait: then it is ours to go on with.
+			if _, err := here.Wait(ctx); err != nil {
+				return nil, h.recorded(err)
+			}
+			return again(all)
+		default:
+			if here == nil && len(all) == 1 {
+				// The run was woken for nothing and goes back to waiting: who gives
+				// another answer now must find it so.
+				_, _ = r.Wait(ctx)
+			}
+			return nil, err
 		}
 	}
 	return r, nil
+}
+
+// answered waits for the answer to a decision; false when none will come, for the
+// run never began or ctx has ended.
+func (r *Run) answered(ctx context.Context, answers <-chan *event.Error) (*event.Error, bool) {
+	select {
+	case err := <-answers:
+		return err, true
+	case <-ctx.Done():
+		return nil, false
+	case <-r.done:
+	}
+	select { // who ends a run has answered everybody
+	case err := <-answers:
+		return err, true
+	default:
+		return nil, false
+	}
 }

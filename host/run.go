@@ -42,9 +42,13 @@ type Run struct {
 	sink     event.Sink
 	feed     *event.Feed
 	control  *engine.Control
+	recorded bool
+	reloaded bool            // the workflow is this run's own
 	writer   *journal.Writer // nil: it is not recorded
 	ctx      context.Context // of the run, not of who started it
 	cancel   func(cause error)
+	unfollow func(cause error) // of one that is followed
+	live     bool              // under host.mu: the engine has it
 
 	mu      sync.Mutex
 	seq     uint64
@@ -94,7 +98,7 @@ func (h *Host) Start(ctx context.Context, w *Workflow, o Options) (*Run, error) 
 		id = ulid.Make().String()
 	}
 	r := h.newRun(ctx, id, w, o)
-	r.input = input
+	r.input, r.recorded = input, h.records()
 	if old, err := h.enter(r); err != nil || old != nil {
 		return old, err
 	}
@@ -126,7 +130,8 @@ func (h *Host) again(ctx context.Context, w *Workflow, input event.Value, there 
 	return h.Resume(ctx, there.ID, o)
 }
 
-// enter makes r the live run of its id, or returns the one that is there.
+// enter makes r the run of its id, or returns the one that is there. Close waits
+// from now on until r has been left, or has ended.
 func (h *Host) enter(r *Run) (*Run, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -140,11 +145,13 @@ func (h *Host) enter(r *Run) (*Run, error) {
 		return old, nil
 	}
 	h.runs[r.id] = r
+	h.ending.Add(1)
 	return nil, nil
 }
 
 // leave ends a run that could not begin; whoever has it already learns why.
 func (h *Host) leave(r *Run, err error) error {
+	defer h.ending.Done()
 	h.remove(r)
 	r.cancel(nil)
 	r.end(nil, err)
@@ -165,10 +172,17 @@ func (h *Host) launch(r *Run, s engine.Start) {
 	if r.writer != nil {
 		s.Journal, s.Parks = r, true
 	}
-	h.ending.Go(func() {
-		defer r.cancel(nil)
+	h.mu.Lock()
+	r.live = true // and all that was set before is seen by who finds it so
+	h.mu.Unlock()
+	go func() {
+		defer h.ending.Done()
 		r.run(r.ctx, s)
-	})
+		r.cancel(nil)
+		if r.reloaded {
+			h.Unload(context.WithoutCancel(r.ctx), r.workflow)
+		}
+	}()
 }
 
 func inputOf(p *workflow.Plan, o Options) (event.Value, error) {
@@ -238,11 +252,35 @@ func (r *Run) run(ctx context.Context, s engine.Start) {
 		}
 	}
 	h.remove(r)
-	r.result = result
+	if result.Status == event.Waiting && ctx.Err() != nil {
+		r.end(r.cancelWaiting(context.Cause(ctx)))
+		return
+	}
 	if last != nil {
 		r.tell(last)
 	}
 	r.end(result, nil)
+}
+
+// cancelWaiting ends a run that was told to end when it had just begun to wait.
+func (r *Run) cancelWaiting(cause error) (*event.Result, error) {
+	h, ctx := r.host, context.WithoutCancel(r.ctx)
+	info, err := h.find(ctx, r.id)
+	if err != nil {
+		return nil, err
+	}
+	o := Options{Sink: event.SinkFunc(func(e *event.Event) { // the Host's has it already
+		if r.sink != nil {
+			r.sink.Emit(e)
+		}
+		r.feed.Emit(e)
+	})}
+	if !info.Status.Ended() && !info.Alive {
+		if err := h.cancelFree(ctx, info, cause.Error(), o); err != nil {
+			return nil, err
+		}
+	}
+	return h.RunResult(ctx, r.id)
 }
 
 // end lets those go who wait.
@@ -306,17 +344,21 @@ func (r *Run) Cancel(cause error) { r.cancel(cause) }
 
 // Interrupt ends the work on a run in this process: calls in flight are
 // cancelled. A recorded run is kept as it stands, to go on with Resume: its
-// result's status is running. One that is not recorded is cancelled.
+// result's status is running. One that is not recorded is cancelled; one that
+// another process works on goes on there, and is only no longer followed.
 func (r *Run) Interrupt(cause error) {
-	if r.writer == nil {
+	switch {
+	case r.unfollow != nil:
+		r.unfollow(cause)
+	case r.recorded:
+		r.control.Suspend()
+	default:
 		r.cancel(cause)
-		return
 	}
-	r.control.Suspend()
 }
 
 // Recorded reports whether the run is in the journal.
-func (r *Run) Recorded() bool { return r.workflow == nil || r.writer != nil }
+func (r *Run) Recorded() bool { return r.workflow == nil || r.recorded }
 
 // Wait returns the result when the run has ended or waits for a person, or
 // ctx's error before; the run goes on then. Another error is one of the
