@@ -172,3 +172,20 @@ func TestCompilerPanics(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFullCache: no room for compiled code is no reason not to run.
+func TestFullCache(t *testing.T) {
+	dir := smallDisk(t, "32k")
+	r := NewRuntime(Config{CacheDir: dir})
+	defer r.Close(context.Background())
+	for range 2 {
+		p, err := r.Load(t.Context(), guest("probe"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		succeeds(t, p, "echo", "hello", "hello")
+		if err := p.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}

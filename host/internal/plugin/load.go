@@ -12,6 +12,10 @@ import (
 // permissions. No guest code runs but an export describe, without permissions,
 // where there is no section of that name. The error is an *event.Error.
 func (r *Runtime) Load(ctx context.Context, s Spec) (*Plugin, error) {
+	if err := s.check(); err != nil { // shows no value, and a short one would tear its words
+		err.Plugin = s.Name
+		return nil, err
+	}
 	p, err := r.load(ctx, s)
 	if err != nil {
 		err.Plugin = s.Name
@@ -22,9 +26,6 @@ func (r *Runtime) Load(ctx context.Context, s Spec) (*Plugin, error) {
 }
 
 func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
-	if err := s.check(); err != nil {
-		return nil, err
-	}
 	img, err := r.read(ctx, s)
 	if err != nil {
 		return nil, err

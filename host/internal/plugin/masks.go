@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"bytes"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -10,8 +11,9 @@ import (
 
 const masked = "***"
 
-// masks replaces secret values wherever they appear. Encoded copies (base64,
-// percent, JSON escapes other than none) cannot be known and are not masked.
+// masks replaces secret values wherever they appear, also as the JSON strings
+// that outputs mostly are. Other encoded copies (base64, percent, unusual
+// escapes) cannot be known and are not masked.
 type masks struct {
 	values   []string // longest first, so that a secret inside another leaves no rest
 	replacer *strings.Replacer
@@ -21,6 +23,7 @@ func newMasks(secrets []Secret) *masks {
 	m := &masks{}
 	for _, s := range secrets {
 		m.values = append(m.values, s.Value)
+		m.values = append(m.values, escaped(s.Value)...)
 	}
 	slices.SortFunc(m.values, func(a, b string) int { return len(b) - len(a) })
 	m.values = slices.Compact(m.values)
@@ -30,6 +33,21 @@ func newMasks(secrets []Secret) *masks {
 	}
 	m.replacer = strings.NewReplacer(pairs...)
 	return m
+}
+
+// escaped are the ways in which JSON writers write a value: those of Go with
+// and without care for HTML, and that of JavaScript and most others.
+func escaped(value string) []string {
+	var all []string
+	for _, html := range []bool{true, false} {
+		var b strings.Builder
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(html)
+		if e.Encode(value) == nil {
+			all = append(all, strings.Trim(strings.TrimSuffix(b.String(), "\n"), `"`))
+		}
+	}
+	return append(all, strings.ReplaceAll(all[1], "/", `\/`))
 }
 
 func (m *masks) text(s string) string {

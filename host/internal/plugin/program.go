@@ -2,7 +2,9 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"syscall"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -74,17 +76,35 @@ func (p *program) release() {
 	}
 }
 
-// build compiles all modules and makes the host modules that they import.
-func (p *program) build(ctx context.Context, img *image) (failed *event.Error) {
+// build compiles all modules, out of the cache or into it. A disk without room
+// costs the next process a compilation, and nobody his run.
+func (p *program) build(ctx context.Context, img *image) *event.Error {
 	cache, err := p.owner.openCache(img.digest)
-	if err != nil {
+	if err != nil && !noRoom(err) {
 		return badCache(p.owner.cfg.CacheDir, err)
 	}
+	if err == nil {
+		failed := p.buildWith(ctx, img, cache)
+		if failed == nil || cache == nil || !noRoom(failed) {
+			return failed
+		}
+		_ = cache.empty() // of what was half written
+	}
+	return p.buildWith(ctx, img, nil)
+}
+
+// noRoom reports whether a write failed because there is no room for it.
+func noRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
+
+// buildWith compiles all modules and makes the host modules that they import.
+func (p *program) buildWith(ctx context.Context, img *image, cache *codeCache) (failed *event.Error) {
 	p.open(ctx, cache)
 	defer func() {
 		if failed != nil {
 			p.close()
-			p.close = nil
+			p.close, p.units = nil, nil
 		}
 	}()
 	for i := range img.modules {

@@ -82,6 +82,24 @@ func TestSecretsHiddenByControls(t *testing.T) {
 	}
 }
 
+// TestSecretsInJSON: a value that JSON writes otherwise is still the value.
+func TestSecretsInJSON(t *testing.T) {
+	for _, value := range []string{"-----BEGIN KEY-----\nMIIEvQ\n-----END KEY-----", `quo"ted\\secret`, "tab\tand\rmore", "a<b>&c<d>", "https://u:p/w", "\"quoted\""} {
+		p := load(t, Spec{Source: "probe.wasm", Dir: guests, Secrets: []Secret{{Name: "db", Value: value}}})
+		plain, _ := json.Marshal(map[string]string{"key": value})
+		var bare strings.Builder
+		e := json.NewEncoder(&bare)
+		e.SetEscapeHTML(false)
+		_ = e.Encode(map[string]string{"key": value})
+		for _, text := range []string{string(plain), bare.String(), strings.ReplaceAll(bare.String(), "/", `\/`), "x" + value} {
+			got, err := p.Call(t.Context(), Call{Function: "echo", Input: []byte(text)})
+			if err != nil || !strings.Contains(string(got.Output), "***") {
+				t.Errorf("%q comes out as %q, %v", text, got.Output, err)
+			}
+		}
+	}
+}
+
 // TestSecretsAtTheCut: an error text that is cut does not end within a secret.
 func TestSecretsAtTheCut(t *testing.T) {
 	p := load(t, Spec{Source: "probe.wasm", Dir: guests, Secrets: []Secret{{Name: "db", Value: "hunter2-hunter2"}}})
