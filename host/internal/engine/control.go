@@ -58,7 +58,7 @@ func (r *run) close() {
 	for _, f := range r.nodes {
 		r.endFrame(f, nil)
 	}
-	for _, m := range r.box.close() {
+	for _, m := range append(r.box.close(), r.later...) {
 		m.refuse()
 	}
 }

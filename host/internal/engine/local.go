@@ -108,9 +108,10 @@ type run struct {
 
 	ready []Command // calls that wait for a slot
 	head  int
-	cut   bool // some of them must not begin any more
-	hold  int  // deadlines that had passed before the run went on: they come first
-	busy  int  // answers that will come
+	cut   bool      // some of them must not begin any more
+	later []message // decisions that wait for that
+	hold  int       // deadlines that had passed before the run went on: they come first
+	busy  int       // answers that will come
 
 	suspended bool
 	broken    error // of the journal
@@ -262,6 +263,10 @@ func (r *run) wish(m *message) {
 		return
 	}
 	if m.kind == decided {
+		if r.hold > 0 { // a deadline that has passed comes before what is said after it
+			r.later = append(r.later, *m)
+			return
+		}
 		if _, err := r.progress.find(m.decision); err != nil {
 			m.done(err)
 			return
@@ -301,8 +306,14 @@ func (r *run) first(m message) {
 }
 
 func (r *run) letGo(m *message) {
-	if m.held {
-		r.hold--
+	if !m.held {
+		return
+	}
+	if r.hold--; r.hold == 0 {
+		for _, m := range r.later {
+			r.box.put(m)
+		}
+		r.later = nil
 	}
 }
 

@@ -62,7 +62,7 @@ func (k *parked) why() string {
 	if k.result == nil {
 		return k.node.Approval
 	}
-	return "nobody knows whether its last call did its work: " + k.result.Error.Message
+	return k.result.Error.Message // it says that nobody knows
 }
 
 func (p *Progress) park(f *Flow, n *workflow.Node, item int, r *event.NodeResult) {

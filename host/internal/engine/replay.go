@@ -210,7 +210,7 @@ func (r *run) settleUnknown() {
 		res := &event.NodeResult{Status: event.Failed, Plugin: c.Node.Primary.Plugin, Errors: s.Errors,
 			Attempts: s.NextAttempt - 1 - c.Flow.Attempts(c.Node, c.Item), DurationMS: float64(max(r.clock.Now().Sub(s.Began), 0)) / float64(time.Millisecond),
 			Error: &event.Error{Node: c.Path(), Plugin: c.Node.Primary.Plugin, Class: event.Unknown, Code: call.OutcomeUnknown, OutcomeUnknown: true,
-				Attempt: s.NextAttempt - 1, Message: "the process ended while the plugin was at work, and the node is not idempotent"}}
+				Attempt: s.NextAttempt - 1, Message: "nobody knows whether the work was done, and it must not be done twice: the process ended while the plugin was at work"}}
 		if p := c.Prior; p != nil { // s.Errors begins with what p ended with
 			res.Run, res.Errors = p.Run, append(slices.Clone(p.Errors), s.Errors[1:]...)
 			res.Attempts += p.Attempts

@@ -111,7 +111,9 @@ func (f *Flow) kept(n *workflow.Node) *event.NodeResult {
 		return nil
 	}
 	r := *old
-	r.Reason = "kept: done before the retry"
+	if old.Reason == "" { // else it says who answered, or that it was kept before
+		r.Reason = "kept: done before the retry"
+	}
 	return &r
 }
 
