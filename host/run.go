@@ -171,6 +171,7 @@ func (h *Host) launch(r *Run, s engine.Start) {
 	s.ID, s.Plan, s.Input, s.Emit, s.Control = r.id, r.workflow.plan, r.input, r.emit, r.control
 	if r.writer != nil {
 		s.Journal, s.Parks = r, true
+		h.ending.Go(r.stopWhenLost)
 	}
 	h.mu.Lock()
 	r.live = true // and all that was set before is seen by who finds it so
@@ -183,6 +184,16 @@ func (h *Host) launch(r *Run, s engine.Start) {
 			h.Unload(context.WithoutCancel(r.ctx), r.workflow)
 		}
 	}()
+}
+
+// stopWhenLost ends the work on a run that cannot be written any more: another
+// process may be at it.
+func (r *Run) stopWhenLost() {
+	select {
+	case <-r.writer.Lost():
+		r.control.Suspend()
+	case <-r.done:
+	}
 }
 
 func inputOf(p *workflow.Plan, o Options) (event.Value, error) {
@@ -231,7 +242,7 @@ func (r *Run) run(ctx context.Context, s engine.Start) {
 	if err != nil {
 		r.leaveBehind()
 		h.remove(r)
-		r.end(nil, err)
+		r.end(nil, h.recorded(err))
 		return
 	}
 	result := o.Result
@@ -247,7 +258,7 @@ func (r *Run) run(ctx context.Context, s engine.Start) {
 	if r.writer != nil {
 		if err := r.conclude(o, last); err != nil {
 			h.remove(r)
-			r.end(nil, err)
+			r.end(nil, h.recorded(err))
 			return
 		}
 	}

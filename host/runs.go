@@ -130,7 +130,10 @@ func (h *Host) recorded(err error) error {
 	case errors.Is(err, journal.ErrServed):
 		return &event.Error{Class: event.Permanent, Code: "served", Cause: err, Message: fmt.Sprintf(
 			"%v: %s; stop it, or give this one a folder of its own with --state", err, h.config.State)}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, journal.ErrLost):
+		return &event.Error{Class: event.System, Code: "journal", Cause: err, Message: fmt.Sprintf(
+			"the journal in %s: %v, for this process gave no sign of life for too long; host runs watch follows it", h.config.State, err)}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, ErrClosed):
 		return err
 	}
 	var alive *journal.AliveError
