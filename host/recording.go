@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -80,6 +79,7 @@ func (r *Run) conclude(o engine.Outcome, last *event.Event) error {
 	}
 	text, err := json.Marshal(o.Result)
 	if err != nil {
+		r.writer.Leave(nil)
 		return err
 	}
 	r.writer.End(journal.End{Status: o.Result.Status, Reason: o.Reason, Wake: o.Wake, Error: o.Result.Error, Result: text,
@@ -162,6 +162,3 @@ func (p *past) add(r *journal.Record) error {
 	p.history = append(p.history, e)
 	return nil
 }
-
-// same reports whether an input is the one that a run was recorded with.
-func same(a, b event.Value) bool { return bytes.Equal(a.JSON(), b.JSON()) }
