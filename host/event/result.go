@@ -42,7 +42,7 @@ type Result struct {
 	Metrics   Metrics `json:"metrics"`
 
 	StartedAt  time.Time `json:"started_at"`
-	FinishedAt time.Time `json:"finished_at"`
+	FinishedAt time.Time `json:"finished_at,omitzero"`
 	DurationMS float64   `json:"duration_ms"`
 }
 

@@ -6,7 +6,8 @@ import (
 )
 
 // Add takes one event of an unfinished run into its result so far: the nodes of
-// the level that is tried, by path. The result that a run ends with says more.
+// the level that is tried, and of those before it. The result that a run ends
+// with says more.
 func (r *Result) Add(e *Event) {
 	switch e.Type {
 	case HealthChecked:
@@ -14,7 +15,12 @@ func (r *Result) Add(e *Event) {
 			r.Health = e.Health
 		}
 	case FallbackUsed:
-		if e.Node == "" && e.Level > r.Level { // the run's next level
+		switch {
+		case e.AnsweredBy != "": // a node's fallback
+		case e.Node != "" && e.Level == r.Level: // the next level of a sub-workflow
+			r.at(e.Node, "").Run = nil
+		case e.Node == "" && e.Level > r.Level: // the run's next level
+			r.Levels = append(r.Levels, Level{Workflow: r.LevelName, Status: Failed, Error: e.Error, Nodes: r.Nodes})
 			r.Level, r.LevelName, r.Nodes = e.Level, e.Workflow, NodeMap{}
 		}
 	}
@@ -26,7 +32,7 @@ func (r *Result) Add(e *Event) {
 	default:
 		return
 	}
-	n := r.at(e.Node)
+	n := r.at(e.Node, e.Workflow)
 	switch e.Type {
 	case NodeStarted:
 		n.Status = Running
@@ -36,7 +42,7 @@ func (r *Result) Add(e *Event) {
 	case NodeWaiting:
 		n.Status, n.Reason, n.Error = Waiting, e.Reason, e.Error
 	case NodeSucceeded, NodeFailed, NodeSkipped:
-		*n = NodeResult{Items: n.Items, Status: e.Status, Error: e.Error, Attempts: e.Attempt, DurationMS: e.DurationMS, Plugin: e.Plugin, Digest: e.Digest,
+		*n = NodeResult{Items: n.Items, Run: n.Run, Status: e.Status, Error: e.Error, Attempts: e.Attempt, DurationMS: e.DurationMS, Plugin: e.Plugin, Digest: e.Digest,
 			AnsweredBy: e.AnsweredBy, Reason: e.Reason, Steps: e.Steps, MemoryBytes: e.MemoryBytes, HostCalls: e.HostCalls}
 		if e.Output != nil {
 			n.Output = *e.Output
@@ -44,18 +50,38 @@ func (r *Result) Add(e *Event) {
 	}
 }
 
-// at is the result of a node, or of an item of one, by its path.
-func (r *Result) at(path string) *NodeResult {
-	node, item := path, -1
-	if at := strings.LastIndexByte(path, '['); at > 0 && strings.HasSuffix(path, "]") {
-		if i, err := strconv.Atoi(path[at+1 : len(path)-1]); err == nil && i >= 0 && i < mostItems {
-			node, item = path[:at], i
+// at is the result of a node by its path, of an item, or of a node of a
+// sub-workflow.
+func (r *Result) at(path, workflow string) *NodeResult {
+	nodes := r.Nodes
+	for {
+		head, rest, inside := strings.Cut(path, "/")
+		n := nodes.at(head)
+		if !inside {
+			return n
+		}
+		if n.Run == nil {
+			n.Run = &Level{Status: Running, Nodes: NodeMap{}}
+		}
+		if !strings.Contains(rest, "/") {
+			n.Run.Workflow = workflow
+		}
+		nodes, path = n.Run.Nodes, rest
+	}
+}
+
+// at is the result of a node or of an item of one.
+func (m NodeMap) at(name string) *NodeResult {
+	node, item := name, -1
+	if at := strings.LastIndexByte(name, '['); at > 0 && strings.HasSuffix(name, "]") {
+		if i, err := strconv.Atoi(name[at+1 : len(name)-1]); err == nil && i >= 0 && i < mostItems {
+			node, item = name[:at], i
 		}
 	}
-	n := r.Nodes[node]
+	n := m[node]
 	if n == nil {
 		n = &NodeResult{Status: Running}
-		r.Nodes[node] = n
+		m[node] = n
 	}
 	if item < 0 {
 		return n

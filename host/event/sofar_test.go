@@ -15,7 +15,11 @@ func TestResultSoFar(t *testing.T) {
 		{Type: NodeStarted, Node: "each[2]"},
 		{Type: NodeSucceeded, Node: "each[1]", Status: Succeeded, Output: &out, Attempt: 1},
 		{Type: NodeWaiting, Node: "ask", Status: Waiting, Reason: "Well?"},
-		{Type: NodeSucceeded, Node: "sub/x[0]/y", Status: Degraded, Output: &out},
+		{Type: NodeSucceeded, Node: "sub/x[0]/y", Status: Degraded, Output: &out, Workflow: "inner"},
+		{Type: NodeSucceeded, Node: "sub", Status: Degraded, Output: &out},
+		{Type: NodeStarted, Node: "other/z", Workflow: "first"},
+		{Type: FallbackUsed, Node: "other", Workflow: "second"},
+		{Type: NodeStarted, Node: "other/y", Workflow: "second"},
 		{Type: Log, Node: "nobody", Message: "hello"},
 		{Type: HealthChecked, Health: &Report{OverallHealthy: true}},
 		{Type: NodeStarted, Node: "later", Level: 1},
@@ -32,13 +36,20 @@ func TestResultSoFar(t *testing.T) {
 	if w := r.Nodes["ask"]; w.Status != Waiting || w.Reason != "Well?" {
 		t.Errorf("ask: %+v", w)
 	}
-	if r.Nodes["sub/x[0]/y"].Status != Degraded || r.Health == nil || len(r.Nodes) != 4 {
+	sub := r.Nodes["sub"]
+	if inner := sub.Run.Nodes["x"].Items[0].Run; sub.Status != Degraded || inner.Workflow != "inner" || inner.Nodes["y"].Status != Degraded {
+		t.Errorf("sub: %+v", sub)
+	}
+	if other := r.Nodes["other"].Run; other.Workflow != "second" || len(other.Nodes) != 1 {
+		t.Errorf("other: %+v", other)
+	}
+	if r.Health == nil || len(r.Nodes) != 5 {
 		t.Errorf("%+v", r)
 	}
 
 	r.Add(&Event{Type: FallbackUsed, Level: 1, Workflow: "basic"})
 	r.Add(&Event{Type: NodeStarted, Node: "b", Level: 1})
-	if r.Level != 1 || r.LevelName != "basic" || len(r.Nodes) != 1 {
+	if r.Level != 1 || r.LevelName != "basic" || len(r.Nodes) != 1 || len(r.Levels) != 1 || r.Levels[0].Nodes["a"] == nil {
 		t.Errorf("the next level: %+v", r)
 	}
 	r.Add(&Event{Type: NodeStarted, Node: "b[99999999999]", Level: 1})

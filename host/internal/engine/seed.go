@@ -164,7 +164,7 @@ func (f *Flow) subSeed(n *workflow.Node, item int) *seed {
 		}
 		old = old.Items[item]
 	}
-	if old.Run == nil {
+	if old.Run == nil || old.Run.Workflow != n.Sub.Name {
 		return nil
 	}
 	s := &seed{level: old.Run}
