@@ -173,7 +173,9 @@ func (r *run) begin() error {
 		}
 	}
 	r.tellOnce(&event.Event{Type: event.RunStarted, Workflow: s.Plan.Name})
-	r.progress = NewProgress(r.base, s.Plan, s.ID, s.Input, r.began, Options{Parks: s.Parks, Seed: s.Seed})
+	// No context may end an expression: the outcome would follow from something
+	// that is no answer, and a replay would come to another. Budgets end it.
+	r.progress = NewProgress(context.WithoutCancel(r.base), s.Plan, s.ID, s.Input, r.began, Options{Parks: s.Parks, Seed: s.Seed})
 	if len(s.History) == 0 {
 		return nil
 	}
