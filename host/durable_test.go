@@ -229,6 +229,28 @@ func TestResumeOfAChangedWorkflow(t *testing.T) {
 	two := process(t, state, s)
 	_, err := two.Resume(t.Context(), "r1", host.Options{})
 	wantCode(t, err, "workflow_changed")
+
+	// With the new content it is a retry, which keeps what was done.
+	s.on("/b", nil)
+	r, err := two.Retry(t.Context(), "r1", host.RetryOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, wait(t, r), event.Succeeded)
+	if s.count("/a") != 1 || s.count("/b") != 2 || s.count("/z") != 1 {
+		t.Errorf("calls: %v", s.calls)
+	}
+}
+
+func TestCancelWithoutTheFile(t *testing.T) {
+	s, state, dir := newService(t), t.TempDir(), t.TempDir()
+	file := write(t, dir, ask("a", "")+ask("b", `needs = ["a"]`), s)
+	s.on("/b", hang)
+	one := process(t, state, s)
+	start(t, one, file, "r1")
+	s.next(t, "/b")
+	closeHost(t, one)
+	two := process(t, state, s)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}

@@ -128,11 +128,13 @@ func (h *Host) soFar(ctx context.Context, info *journal.Run) (*event.Result, err
 		return nil, err
 	}
 	r := &event.Result{RunID: info.ID, Workflow: info.Workflow, LevelName: info.Workflow, Status: info.Status, Nodes: event.NodeMap{}, StartedAt: info.CreatedAt,
+		Metrics:    event.Metrics{SuccessRatePercent: 100, CircuitBreakerState: map[string]string{}},
 		DurationMS: float64(h.clock.Now().Sub(info.CreatedAt).Milliseconds())}
 	for i := range p.history {
 		if e := p.history[i].Event; e != nil {
 			r.Add(e)
 		}
 	}
+	r.Levels = append(r.Levels, event.Level{Workflow: r.LevelName, Status: info.Status, Nodes: r.Nodes, DurationMS: r.DurationMS})
 	return r, nil
 }

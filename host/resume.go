@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -91,6 +92,7 @@ func (h *Host) takeOver(ctx context.Context, info *journal.Run, w *Workflow, o O
 		return fail(h.recorded(err))
 	}
 	r.seq, r.before, r.ended = p.seq, p.digests, p.ended
+	maps.Copy(r.digests, p.digests)
 	return r, p, nil
 }
 
@@ -147,9 +149,10 @@ type RetryOptions struct {
 
 // Retry opens a run that has ended without success once more, in a new
 // generation with the same id and the same idempotency keys: what succeeded is
-// kept. The workflow file is read again and may have changed. For a run that
-// waits because nobody knows what a node's last call did, it calls that node
-// again (all such nodes, or From). Codes: not_found, ambiguous, run_alive,
+// kept. The workflow file is read again and may have changed; with a changed
+// file a run that was interrupted or waits can be retried too, for it cannot go
+// on otherwise. For a run that waits because nobody knows what a node's last
+// call did, it calls that node again (all such nodes, or From). Codes: not_found, ambiguous, run_alive,
 // run_interrupted (resume it first), run_succeeded (nothing to do again; give
 // From), not_waiting, unknown_node, and those of Start.
 func (h *Host) Retry(ctx context.Context, id string, ro RetryOptions) (*Run, error) {
@@ -160,16 +163,19 @@ func (h *Host) Retry(ctx context.Context, id string, ro RetryOptions) (*Run, err
 	switch {
 	case info.Alive && info.Status != event.Waiting:
 		return nil, refusal("run_alive", fmt.Sprintf("run %s is under way (%s); wait for it or cancel it first", info.ID, info.Owner))
-	case info.Status == event.Waiting:
-		return h.callAgain(ctx, info, ro)
-	case !info.Status.Ended():
-		return nil, refusal("run_interrupted", fmt.Sprintf("run %s was interrupted and has not ended; go on with it: host runs resume %s", info.ID, info.ID))
 	case info.Status == event.Succeeded && ro.From == "":
 		return nil, refusal("run_succeeded", fmt.Sprintf("run %s has succeeded, nothing is left to do again; say from which node on with --from", info.ID))
 	}
 	w, err := h.reload(ctx, info)
 	if err != nil {
 		return nil, err
+	}
+	if !info.Status.Ended() && w.plan.Digest == info.Digest {
+		h.Unload(ctx, w)
+		if info.Status == event.Waiting {
+			return h.callAgain(ctx, info, ro)
+		}
+		return nil, refusal("run_interrupted", fmt.Sprintf("run %s was interrupted and has not ended; go on with it: host runs resume %s", info.ID, info.ID))
 	}
 	r, err := h.retry(ctx, info, w, ro)
 	if errors.Is(err, errTaken) {
@@ -178,7 +184,7 @@ func (h *Host) Retry(ctx context.Context, id string, ro RetryOptions) (*Run, err
 	return r, err
 }
 
-// retry begins another generation of a run that has ended.
+// retry begins another generation of a run.
 func (h *Host) retry(ctx context.Context, info *journal.Run, w *Workflow, ro RetryOptions) (*Run, error) {
 	result, text, err := h.retryable(ctx, info, w, ro)
 	var note []byte
@@ -203,7 +209,7 @@ func (h *Host) retry(ctx context.Context, info *journal.Run, w *Workflow, ro Ret
 	return r, nil
 }
 
-// retryable is the result of a run that a workflow can go on from.
+// retryable is the result, or the result so far, that a workflow can go on from.
 func (h *Host) retryable(ctx context.Context, info *journal.Run, w *Workflow, ro RetryOptions) (*event.Result, []byte, error) {
 	if ro.From != "" && !engine.HasNode(w.plan, ro.From) {
 		return nil, nil, refusal("unknown_node", fmt.Sprintf("workflow %q has no node %q", w.plan.Name, ro.From))
@@ -212,6 +218,14 @@ func (h *Host) retryable(ctx context.Context, info *journal.Run, w *Workflow, ro
 		if err := s.Check(info.Input); err != nil {
 			return nil, nil, refusal("invalid_input", fmt.Sprintf("run %s: the workflow has changed and does not take the run's input any more: %v", info.ID, err))
 		}
+	}
+	if !info.Status.Ended() {
+		result, err := h.soFar(ctx, info)
+		if err != nil {
+			return nil, nil, h.recorded(err)
+		}
+		text, err := json.Marshal(result)
+		return result, text, err
 	}
 	text, err := h.journal.Result(ctx, info.ID)
 	if err != nil {
@@ -326,9 +340,7 @@ func (h *Host) decide(ctx context.Context, info *journal.Run, all []engine.Decis
 		}
 		return h.decide(ctx, now, rest, o)
 	}
-	h.mu.Lock()
-	here := h.runs[info.ID]
-	h.mu.Unlock()
+	here := h.here(info.ID)
 	switch {
 	case here != nil:
 	case info.Status.Ended():

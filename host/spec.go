@@ -107,6 +107,10 @@ func (h *Host) secret(p *workflow.Plan, name string) (string, bool, error) {
 			why = err.Error()
 		}
 	}
+	if ok && len(value) < plugin.MinSecret {
+		return "", false, refusal("bad_secret", fmt.Sprintf(
+			"secret %q of workflow %q has %d bytes; values of fewer than %d cannot be kept out of outputs and logs without tearing ordinary text apart: use a longer one", name, p.Name, len(value), plugin.MinSecret))
+	}
 	if ok || s.Optional {
 		return value, ok, nil
 	}

@@ -14,9 +14,10 @@ import (
 type Wait struct {
 	// Node is the path of the node, "" for the whole run.
 	Node string `json:"node,omitempty"`
-	// Kind is retry, breaker, approval, outcome_unknown, running, queue (nothing
-	// of it runs), process (its process died: resume it), pause (before the whole
-	// run is tried again) or ended.
+	// Kind is retry, breaker, approval, outcome_unknown, running, interrupted (it
+	// was at work when its process went), queue (nothing of it runs), process
+	// (nobody works on the run: resume it), pause (before the whole run is tried
+	// again) or ended.
 	Kind string `json:"kind"`
 	// Text says it in a sentence, Until when it ends by itself, Next what a
 	// person can do.
@@ -107,9 +108,12 @@ func (w *watching) waits(info *journal.Run) []Wait {
 				one.Kind, one.Next = "outcome_unknown", one.Next+", or host runs retry "+info.ID+" --from "+node
 			}
 		case event.FallbackUsed:
-			one.Text = fmt.Sprintf("its %s is asked, since %s", e.AnsweredBy, since(e.Time, w.now))
+			one.Text = fmt.Sprintf("its %s is asked, for %s now", e.AnsweredBy, since(e.Time, w.now))
 		default:
-			one.Text = "at work since " + since(e.Time, w.now)
+			one.Text = "at work for " + since(e.Time, w.now)
+		}
+		if !info.Alive && one.Kind == "running" {
+			one.Kind, one.Text = "interrupted", "was at work when the process went"
 		}
 		all = append(all, one)
 	}

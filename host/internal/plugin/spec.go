@@ -86,9 +86,9 @@ type Secret struct {
 	To             []string
 }
 
-// minSecret is the shortest value that can be masked without shredding
+// MinSecret is the shortest value that can be masked without shredding
 // ordinary text.
-const minSecret = 8
+const MinSecret = 8
 
 // maxMemory is what 32-bit addresses reach.
 const maxMemory = math.MaxUint32
@@ -158,8 +158,8 @@ func (s *Spec) check() *event.Error {
 		}
 	}
 	for _, secret := range s.Secrets {
-		if len(secret.Value) < minSecret {
-			return bad(codeBadSecret, "secret %q has %d bytes; values shorter than %d bytes cannot be kept out of outputs and logs without tearing ordinary text apart, and are refused: use a longer one", secret.Name, len(secret.Value), minSecret)
+		if len(secret.Value) < MinSecret {
+			return bad(codeBadSecret, "secret %q has %d bytes; values shorter than %d bytes cannot be kept out of outputs and logs without tearing ordinary text apart, and are refused: use a longer one", secret.Name, len(secret.Value), MinSecret)
 		}
 	}
 	return nil
