@@ -97,6 +97,16 @@ func (h *Host) Start(ctx context.Context, w *Workflow, o Options) (*Run, error) 
 	if id == "" {
 		id = ulid.Make().String()
 	}
+	if h.records() && o.RunID != "" && h.here(id) == nil {
+		// Before it is entered: who asks at the same time would share our refusal.
+		there, err := h.journal.Run(ctx, id)
+		if err == nil {
+			return h.again(ctx, w, input, there, o)
+		}
+		if !errors.Is(err, journal.ErrNotFound) {
+			return nil, h.recorded(err)
+		}
+	}
 	r := h.newRun(ctx, id, w, o)
 	r.input, r.recorded = input, h.records()
 	if old, err := h.enter(r); err != nil || old != nil {
@@ -119,6 +129,13 @@ func (h *Host) Start(ctx context.Context, w *Workflow, o Options) (*Run, error) 
 	}
 	h.launch(r, engine.Start{})
 	return r, nil
+}
+
+// here is the run of an id that this process works on, or nil.
+func (h *Host) here(id string) *Run {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.runs[id]
 }
 
 // again is the answer to a run id that the journal knows.

@@ -243,3 +243,66 @@ func TestInterruptOfAFollower(t *testing.T) {
 	r.Cancel(nil)
 	wantStatus(t, wait(t, r), event.Cancelled)
 }
+
+// TestTwoStartAtOnce: an id that the journal knows gives everybody the result
+// that is recorded, also who asks while another is still being told.
+func TestTwoStartAtOnce(t *testing.T) {
+	s, state := newService(t), t.TempDir()
+	file := write(t, t.TempDir(), ask("a", ""), s)
+	before := process(t, state, s)
+	want := wait(t, start(t, before, file, "r1")).Output.String()
+	var w *host.Workflow
+	var h *host.Host
+	var armed atomic.Bool
+	second := make(chan *host.Run, 1)
+	begin := func() {
+		r, err := h.Start(context.Background(), w, host.Options{RunID: "r1"})
+		if err != nil {
+			t.Error(err)
+		}
+		second <- r
+	}
+	h, err := host.OpenAt(t.Context(), host.Config{CacheDir: cache(), State: state, Getenv: func(name string) (string, bool) { return s.URL, name == "URL" }},
+		func(point string) {
+			if point == "begin" && armed.CompareAndSwap(true, false) {
+				begin()
+			}
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeHost(t, h)
+	w = loaded(t, h, file)
+	armed.Store(true)
+	first, err := h.Start(t.Context(), w, host.Options{RunID: "r1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if armed.CompareAndSwap(true, false) { // nothing was written for the first
+		begin()
+	}
+	for _, r := range []*host.Run{first, <-second} {
+		if got := wait(t, r); got.Output.String() != want {
+			t.Errorf("%s: %v", got.Status, got.Error)
+		}
+	}
+	if n := s.count("/a"); n != 1 {
+		t.Errorf("a was asked %d times", n)
+	}
+}
+
+// TestPluginsOfARunThatWentOn: those that ran in an earlier process are told, too.
+func TestPluginsOfARunThatWentOn(t *testing.T) {
+	s, state := newService(t), t.TempDir()
+	file := write(t, t.TempDir(), ask("a", "")+"[nodes.ok]\napproval = \"Well?\"\nneeds = [\"a\"]\n", s)
+	one, two := process(t, state, s), process(t, state, s)
+	wantStatus(t, wait(t, start(t, one, file, "r1")), event.Waiting)
+	r, err := two.Approve(t.Context(), "r1", host.Approval{}, host.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, wait(t, r), event.Succeeded)
+	if info, err := two.RunInfo(t.Context(), "r1"); err != nil || info.Plugins["ask"] == "" {
+		t.Errorf("%v, %+v", err, info.Plugins)
+	}
+}
