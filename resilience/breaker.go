@@ -107,7 +107,7 @@ func (b *Breaker) admit(now time.Duration) (permit, *Failure) {
 	switch b.state {
 	case Open:
 		left := b.openUntil - now
-		return permit{}, b.refusal(left, fmt.Sprintf("breaker %q is open, next probe in %s", b.key, left))
+		return permit{}, b.refusal(left, fmt.Sprintf("breaker %q is open, next probe in %s", b.key, left.Round(time.Millisecond)))
 	case HalfOpen:
 		if b.probes >= b.cfg.HalfOpenMax {
 			return permit{}, b.refusal(0, fmt.Sprintf("breaker %q is half open and its probes are under way", b.key))

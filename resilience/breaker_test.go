@@ -74,6 +74,10 @@ func TestBreakerRefusal(t *testing.T) {
 	if !errors.As(f.Cause, &cause) || cause.Message != "down" {
 		t.Errorf("the cause is %v", f.Cause)
 	}
+	clock.Advance(213706104 * time.Nanosecond)
+	if _, f := b.acquire(); !strings.Contains(f.Message, "next probe in 39.786s") || f.RetryAfter != 39786293896*time.Nanosecond {
+		t.Errorf("a while later: %s, retry after %v", f.Message, f.RetryAfter)
+	}
 	clock.Advance(40 * time.Second)
 	if _, f := b.acquire(); f != nil {
 		t.Fatalf("the probe was refused: %v", f)
