@@ -163,7 +163,7 @@ func (c *check) runs() error {
 		last = n
 		runs++
 		for after := uint64(0); ; {
-			list, err := c.conn.records(id, after, 1000)
+			list, err := c.conn.records(id, after, 1000, true)
 			if err != nil && c.conn.ctx.Err() != nil {
 				return err
 			}
@@ -242,7 +242,11 @@ func (c *check) owners() error {
 		return nil
 	}, "SELECT r.owner, o.beat FROM runs r LEFT JOIN owners o ON o.id = r.owner WHERE r.status = 'running'")
 	if err == nil && interrupted > 0 {
-		c.found = append(c.found, Finding{What: fmt.Sprintf("%d runs were interrupted", interrupted), Where: c.path, Next: "`host runs resume ID`, or `host serve`, goes on with them"})
+		what := "1 run was interrupted"
+		if interrupted > 1 {
+			what = fmt.Sprintf("%d runs were interrupted", interrupted)
+		}
+		c.found = append(c.found, Finding{What: what, Where: c.path, Next: "`host runs resume ID` goes on with one, `host runs list --status interrupted` lists them"})
 	}
 	return err
 }

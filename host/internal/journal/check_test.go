@@ -44,7 +44,7 @@ func TestCheck(t *testing.T) {
 	writePast(t, j)
 	w := begin(t, j, "alive")
 	must(t, append1(w, step("alive", 1)))
-	expect("SQLite finds nothing wrong", "5 runs with 49 records, all as written", "large values, all as written", "1 runs were interrupted")
+	expect("SQLite finds nothing wrong", "5 runs with 49 records, all as written", "large values, all as written", "1 run was interrupted")
 	shut(t, j)
 	before := stat(t, dir)
 	expect("5 runs with 49 records", "2 runs were interrupted")
