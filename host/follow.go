@@ -123,17 +123,15 @@ func (h *Host) RunResult(ctx context.Context, id string) (*event.Result, error) 
 
 // soFar is what a run that has not ended has come to, as its events tell it.
 func (h *Host) soFar(ctx context.Context, info *journal.Run) (*event.Result, error) {
-	p, err := h.past(ctx, info.ID)
+	events, err := h.eventsOf(ctx, info.ID)
 	if err != nil {
 		return nil, err
 	}
 	r := &event.Result{RunID: info.ID, Workflow: info.Workflow, LevelName: info.Workflow, Status: info.Status, Nodes: event.NodeMap{}, StartedAt: info.CreatedAt,
 		Metrics:    event.Metrics{SuccessRatePercent: 100, CircuitBreakerState: map[string]string{}},
 		DurationMS: float64(h.clock.Now().Sub(info.CreatedAt).Milliseconds())}
-	for i := range p.history {
-		if e := p.history[i].Event; e != nil {
-			r.Add(e)
-		}
+	for _, e := range events {
+		r.Add(e)
 	}
 	r.Levels = append(r.Levels, event.Level{Workflow: r.LevelName, Status: info.Status, Nodes: r.Nodes, DurationMS: r.DurationMS})
 	return r, nil

@@ -99,9 +99,8 @@ func (r *Run) leaveBehind() {
 type past struct {
 	history []engine.Entry // since the generation began
 	seed    *engine.Seed
-	seq     uint64            // of the last event
-	digests map[string]string // of the plugins that ran
-	ended   *event.Event      // run.finished, when it is the last event
+	seq     uint64       // of the last event
+	ended   *event.Event // run.finished, when it is the last event
 }
 
 // seedNote is what a generation's first record says.
@@ -112,53 +111,109 @@ type seedNote struct {
 // chunk is how many records are read at once.
 const chunk = 4096
 
-// past reads a run's records.
+// past reads a run's records. Of the events it reads only those that the engine
+// looks at: what was told of a call that has an answer is of no use any more.
 func (h *Host) past(ctx context.Context, id string) (*past, error) {
-	p := &past{digests: map[string]string{}}
+	var records []journal.Record
+	for after := uint64(0); ; after = records[len(records)-1].N {
+		more, err := h.journal.History(ctx, id, after, chunk)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, more...)
+		if len(more) < chunk {
+			break
+		}
+	}
+	p := &past{}
+	begin := 0
+	answered := map[string]int{}
+	for i := range records {
+		switch r := &records[i]; r.Mark {
+		case engine.MarkSeed:
+			seed, err := seedOf(r)
+			if err != nil {
+				return nil, damagedRecord(id, r, err)
+			}
+			begin, p.seed = i+1, seed
+		case engine.MarkAnswer:
+			answered[r.Key] = i
+		}
+	}
+	p.history = make([]engine.Entry, 0, len(records)-begin)
+	for i := begin; i < len(records); i++ {
+		r := &records[i]
+		e := engine.Entry{Key: r.Key, Mark: r.Mark, Note: r.Note}
+		at, done := answered[r.Key]
+		open := r.Mark == engine.MarkCall && r.Key != "" && (!done || at < i)
+		if open || i == begin {
+			var err error
+			if e.Event, err = r.Read(); err != nil {
+				return nil, damagedRecord(id, r, err)
+			}
+		}
+		if r.Output != nil && (r.Mark == engine.MarkAnswer || r.Mark == engine.MarkNote) {
+			e.Output = event.Raw(r.Output)
+		}
+		p.history = append(p.history, e)
+	}
+	for i := len(records) - 1; i >= 0; i-- {
+		last, err := records[i].Read()
+		if err != nil {
+			return nil, damagedRecord(id, &records[i], err)
+		}
+		if last == nil {
+			continue
+		}
+		if p.seq = last.Seq; last.Type == event.RunFinished {
+			p.ended = last
+		}
+		break
+	}
+	return p, nil
+}
+
+func damagedRecord(id string, r *journal.Record, err error) error {
+	return fmt.Errorf("run %s, record %d: %w", id, r.N, err)
+}
+
+func seedOf(r *journal.Record) (*engine.Seed, error) {
+	var n seedNote
+	if err := json.Unmarshal(r.Note, &n); err != nil {
+		return nil, err
+	}
+	var result event.Result
+	if err := json.Unmarshal(r.Output, &result); err != nil {
+		return nil, err
+	}
+	return &engine.Seed{Result: &result, From: n.From}, nil
+}
+
+// eventsOf are the events of a run since its generation began.
+func (h *Host) eventsOf(ctx context.Context, id string) ([]*event.Event, error) {
+	var all []*event.Event
 	for after := uint64(0); ; {
 		records, err := h.journal.Records(ctx, id, after, chunk)
 		if err != nil {
 			return nil, err
 		}
 		for i := range records {
-			if err := p.add(&records[i]); err != nil {
-				return nil, fmt.Errorf("run %s, record %d: %w", id, records[i].N, err)
+			if records[i].Mark == engine.MarkSeed {
+				all = nil
+			} else if e := records[i].Event; e != nil {
+				all = append(all, e)
 			}
 		}
 		if len(records) < chunk {
-			return p, nil
+			return all, nil
 		}
 		after = records[len(records)-1].N
 	}
 }
 
-func (p *past) add(r *journal.Record) error {
-	if r.Mark == engine.MarkSeed {
-		var n seedNote
-		var result event.Result
-		if err := json.Unmarshal(r.Note, &n); err != nil {
-			return err
-		}
-		if err := json.Unmarshal(r.Output, &result); err != nil {
-			return err
-		}
-		p.history, p.seed = nil, &engine.Seed{Result: &result, From: n.From}
-		return nil
-	}
-	e := engine.Entry{Event: r.Event, Key: r.Key, Mark: r.Mark, Note: r.Note}
-	if r.Output != nil && r.Event == nil {
-		e.Output = event.Raw(r.Output)
-	}
-	if ev := r.Event; ev != nil {
-		if p.seq = max(p.seq, ev.Seq); ev.Type == event.RunFinished {
-			p.ended = ev
-		} else {
-			p.ended = nil
-		}
-		if ev.Plugin != "" && ev.Digest != "" {
-			p.digests[ev.Plugin] = ev.Digest
-		}
-	}
-	p.history = append(p.history, e)
-	return nil
+// ran learns from a run's history which version of a plugin it had.
+func (r *Run) ran(plugin, digest string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.before[plugin], r.digests[plugin] = digest, digest
 }

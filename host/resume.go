@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -62,7 +61,7 @@ func (h *Host) goOn(ctx context.Context, info *journal.Run, o Options, before fu
 	if before != nil {
 		before(r)
 	}
-	h.launch(r, engine.Start{History: p.history, Seed: p.seed})
+	h.launch(r, engine.Start{History: p.history, Seed: p.seed, Ran: r.ran})
 	return r, nil
 }
 
@@ -91,8 +90,7 @@ func (h *Host) takeOver(ctx context.Context, info *journal.Run, w *Workflow, o O
 		r.writer.Leave(nil)
 		return fail(h.recorded(err))
 	}
-	r.seq, r.before, r.ended = p.seq, p.digests, p.ended
-	maps.Copy(r.digests, p.digests)
+	r.seq, r.before, r.ended = p.seq, map[string]string{}, p.ended
 	return r, p, nil
 }
 

@@ -39,7 +39,7 @@ func (h *Host) Why(ctx context.Context, id string) ([]Wait, error) {
 	case info.Status == event.Waiting:
 		return h.whyWaiting(ctx, info)
 	}
-	p, err := h.past(ctx, info.ID)
+	events, err := h.eventsOf(ctx, info.ID)
 	if err != nil {
 		return nil, h.recorded(err)
 	}
@@ -48,10 +48,8 @@ func (h *Host) Why(ctx context.Context, id string) ([]Wait, error) {
 		all = append(all, Wait{Kind: "process", Text: "the process that worked on it is gone; nobody works on it now", Next: "host runs resume " + info.ID})
 	}
 	w := watching{now: h.clock.Now(), last: map[string]*event.Event{}}
-	for i := range p.history {
-		if e := p.history[i].Event; e != nil {
-			w.see(e)
-		}
+	for _, e := range events {
+		w.see(e)
 	}
 	all = append(all, w.waits(info)...)
 	if len(all) == 0 {
@@ -132,15 +130,13 @@ func (h *Host) whyWaiting(ctx context.Context, info *journal.Run) ([]Wait, error
 	if err != nil {
 		return nil, err
 	}
-	p, err := h.past(ctx, info.ID)
+	events, err := h.eventsOf(ctx, info.ID)
 	if err != nil {
 		return nil, h.recorded(err)
 	}
 	w := watching{now: h.clock.Now(), last: map[string]*event.Event{}}
-	for i := range p.history {
-		if e := p.history[i].Event; e != nil {
-			w.see(e)
-		}
+	for _, e := range events {
+		w.see(e)
 	}
 	var all []Wait
 	for _, one := range w.waits(info) {

@@ -37,6 +37,9 @@ type Start struct {
 	Parks bool
 	// History is what an earlier process has kept, since the generation began.
 	History []Entry
+	// Ran, if not nil, is told which versions of plugins the history has, before
+	// anything else is done.
+	Ran func(plugin, digest string)
 	// Seed is what is kept of the generation before, or nil.
 	Seed *Seed
 	// Control is the run's, or nil.

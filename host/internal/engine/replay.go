@@ -122,6 +122,9 @@ func (p *replay) answer(r *run, e *Entry) error {
 		if c.Prior != nil {
 			m.result.Run = c.Prior.Run
 		}
+		if r.start.Ran != nil && n.Result.Digest != "" {
+			r.start.Ran(n.Result.Plugin, n.Result.Digest)
+		}
 		r.ready[at] = Command{}
 		delete(p.calls, e.Key)
 		delete(r.resumed, e.Key)

@@ -29,6 +29,26 @@ type Record struct {
 	// Output is a value's JSON. Large ones lie in a table of their own, by
 	// digest, once. Note and Output must not be changed after Append.
 	Output []byte
+
+	raw    []byte // the event, not read yet
+	output bool   // it had the output
+}
+
+// Read reads the event of a record of History, if it has one.
+func (r *Record) Read() (*event.Event, error) {
+	if r.Event != nil || r.raw == nil {
+		return r.Event, nil
+	}
+	r.Event = new(event.Event)
+	if err := json.Unmarshal(r.raw, r.Event); err != nil {
+		return nil, err
+	}
+	r.raw = nil
+	if r.output {
+		v := event.Raw(r.Output)
+		r.Event.Output = &v
+	}
+	return r.Event, nil
 }
 
 const (
@@ -184,15 +204,25 @@ func (t *tx) forget(digest []byte) error {
 // Records returns a run's records whose N is more than after, in order, at most
 // limit of them (0: all).
 func (j *Journal) Records(ctx context.Context, run string, after uint64, limit int) ([]Record, error) {
+	return j.records(ctx, run, after, limit, true)
+}
+
+// History is Records without reading the events, which is most of the work: see
+// Record.Read.
+func (j *Journal) History(ctx context.Context, run string, after uint64, limit int) ([]Record, error) {
+	return j.records(ctx, run, after, limit, false)
+}
+
+func (j *Journal) records(ctx context.Context, run string, after uint64, limit int, events bool) ([]Record, error) {
 	var list []Record
 	err := j.read(ctx, func(c *conn) (err error) {
-		list, err = c.records(run, after, limit)
+		list, err = c.records(run, after, limit, events)
 		return err
 	})
 	return list, err
 }
 
-func (c *conn) records(run string, after uint64, limit int) ([]Record, error) {
+func (c *conn) records(run string, after uint64, limit int, events bool) ([]Record, error) {
 	var n, kept, ended int64
 	err := c.query(func(row []driver.Value) error {
 		return assign(row, &n, &kept, &ended)
@@ -214,7 +244,7 @@ func (c *conn) records(run string, after uint64, limit int) ([]Record, error) {
 			most++
 		}
 	}
-	d := decoding{run: run}
+	d := decoding{run: run, events: events}
 	defer d.wg.Wait()
 	chain := anchor(run)
 	err = c.query(func(values []driver.Value) error {
@@ -264,6 +294,7 @@ func (c *conn) records(run string, after uint64, limit int) ([]Record, error) {
 // long as SQLite.
 type decoding struct {
 	run    string
+	events bool
 	rows   []row
 	chunks []*chunk
 	wg     sync.WaitGroup
@@ -286,7 +317,7 @@ func (d *decoding) start() {
 	d.wg.Go(func() {
 		c.records = make([]Record, len(rows))
 		for i := range rows {
-			if c.records[i], c.err = rows[i].decode(); c.err != nil {
+			if c.records[i], c.err = rows[i].decode(d.events); c.err != nil {
 				c.err = damaged("run %s: record %d: %v", d.run, rows[i].n, c.err)
 				return
 			}
@@ -307,17 +338,11 @@ func (d *decoding) records() ([]Record, error) {
 	return list, nil
 }
 
-func (r *row) decode() (Record, error) {
-	record := Record{N: r.n, Key: r.key, Mark: r.mark, Note: r.note, Output: r.data}
-	if r.event != nil {
-		record.Event = new(event.Event)
-		if err := json.Unmarshal(r.event, record.Event); err != nil {
-			return Record{}, err
-		}
-		if r.flags&eventOutput != 0 {
-			v := event.Raw(r.data)
-			record.Event.Output = &v
-		}
+func (r *row) decode(events bool) (Record, error) {
+	record := Record{N: r.n, Key: r.key, Mark: r.mark, Note: r.note, Output: r.data, raw: r.event, output: r.flags&eventOutput != 0}
+	if !events {
+		return record, nil
 	}
-	return record, nil
+	_, err := record.Read()
+	return record, err
 }
