@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -280,8 +281,8 @@ func (r *Run) run(ctx context.Context, s engine.Start) {
 		}
 	}
 	h.remove(r)
-	if result.Status == event.Waiting && ctx.Err() != nil {
-		r.end(r.cancelWaiting(context.Cause(ctx)))
+	if !result.Status.Ended() && ctx.Err() != nil {
+		r.end(r.cancelLeft(result, context.Cause(ctx)))
 		return
 	}
 	if last != nil {
@@ -290,25 +291,37 @@ func (r *Run) run(ctx context.Context, s engine.Start) {
 	r.end(result, nil)
 }
 
-// cancelWaiting ends a run that was told to end when it had just begun to wait.
-func (r *Run) cancelWaiting(cause error) (*event.Result, error) {
+// cancelLeft ends a run that was told to end when its engine had just left it: at
+// once when it had begun to wait. When the process ends, too, the wish stands in
+// the journal for who takes the run next.
+func (r *Run) cancelLeft(left *event.Result, cause error) (*event.Result, error) {
 	h, ctx := r.host, context.WithoutCancel(r.ctx)
 	info, err := h.find(ctx, r.id)
 	if err != nil {
 		return nil, err
 	}
-	o := Options{Sink: event.SinkFunc(func(e *event.Event) { // the Host's has it already
-		if r.sink != nil {
-			r.sink.Emit(e)
-		}
-		r.feed.Emit(e)
-	})}
-	if !info.Status.Ended() && !info.Alive {
-		if err := h.cancelFree(ctx, info, cause.Error(), o); err != nil {
-			return nil, err
+	if info.Status.Ended() { // somebody was faster
+		return h.RunResult(ctx, r.id)
+	}
+	if left.Status == event.Waiting && !info.Alive {
+		o := Options{Sink: event.SinkFunc(func(e *event.Event) { // the Host's has it already
+			if r.sink != nil {
+				r.sink.Emit(e)
+			}
+			r.feed.Emit(e)
+		})}
+		if err := h.cancelFree(ctx, info, cause.Error(), o); !errors.Is(err, ErrClosed) {
+			if err != nil {
+				return nil, err
+			}
+			return h.RunResult(ctx, r.id)
 		}
 	}
-	return h.RunResult(ctx, r.id)
+	reason, err := json.Marshal(cause.Error())
+	if err == nil {
+		_, err = h.journal.Send(ctx, journal.Command{Run: r.id, Kind: commandCancel, Data: reason, By: person(), At: h.clock.Now()})
+	}
+	return left, h.recorded(err)
 }
 
 // end lets those go who wait.

@@ -306,3 +306,28 @@ func TestPluginsOfARunThatWentOn(t *testing.T) {
 		t.Errorf("%v, %+v", err, info.Plugins)
 	}
 }
+
+// TestCancelAsTheProcessEnds: who wanted a run to end, and was told that it will,
+// need not say so again because the process ended first.
+func TestCancelAsTheProcessEnds(t *testing.T) {
+	s, state := newService(t), t.TempDir()
+	s.on("/a", hang)
+	one := process(t, state, s)
+	r := start(t, one, write(t, t.TempDir(), ask("a", ""), s), "r1")
+	s.next(t, "/a")
+	r.Interrupt(nil)
+	if err := one.CancelRun(t.Context(), "r1", "enough"); err != nil {
+		t.Fatal(err)
+	}
+	if got := wait(t, r); got.Status == event.Running {
+		two := process(t, state, s)
+		again, err := two.Resume(t.Context(), "r1", host.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = wait(t, again)
+		wantStatus(t, got, event.Cancelled)
+	} else {
+		wantStatus(t, got, event.Cancelled)
+	}
+}
