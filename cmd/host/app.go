@@ -105,7 +105,7 @@ func (a *app) commands() []*cli.Command {
 		c.Flags = append(c.Flags, globalFlags()...)
 		// A value that does not parse, here or in the environment.
 		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
-			return usage("%s", strings.ReplaceAll(err.Error(), "flag -", "flag --")).with(helpHint(c.Name))
+			return badValue(err).with(helpHint(c.Name))
 		}
 	}
 	return commands
@@ -166,4 +166,20 @@ func (a *app) say(format string, args ...any) {
 	if a.format != "quiet" {
 		fmt.Fprintf(a.err, format+"\n", args...)
 	}
+}
+
+// badValue is the failure of a value that is not of its flag's type, here or in
+// the environment, without the words of the parser.
+func badValue(err error) *failure {
+	text := strings.NewReplacer("flag -", "flag --", "for -", "for --").Replace(err.Error())
+	wanted := ""
+	for _, t := range []struct{ kind, is string }{{"as bool", "true or false"}, {"boolean value", "true or false"}, {"as int", "a whole number"}, {"as duration", "a duration, such as 30s or 5m"}} {
+		if strings.Contains(text, t.kind) {
+			wanted = ": it is " + t.is
+		}
+	}
+	for _, parser := range []string{": strconv.", ": time: ", ": parse error"} {
+		text, _, _ = strings.Cut(text, parser)
+	}
+	return usage("%s%s", text, wanted)
 }

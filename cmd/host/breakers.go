@@ -14,7 +14,7 @@ import (
 func (a *app) breakersListCommand() *cli.Command {
 	return &cli.Command{
 		Name: "breakers list", Usage: "list the breakers that the journal knows",
-		Action: a.action(0, 0, forms, func() error { return a.withState(a.breakersList) }),
+		Action: a.action(0, 0, forms, func() error { return orEmpty[host.BreakerInfo](a, a.withState(a.breakersList)) }),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"wasmhost/host"
 	"wasmhost/host/event"
+	"wasmhost/plugins"
 )
 
 func (a *app) callCommand() *cli.Command {
@@ -111,8 +112,15 @@ func (a *app) callFailed(err error) error {
 	}
 	err = refused(err)
 	var f *failure
-	if source := a.c.Args().First(); errors.As(err, &f) && filepath.Ext(source) == ".toml" {
-		f.hint = "to run a workflow: host run " + clean(source)
+	if errors.As(err, &f) {
+		switch source := a.c.Args().First(); {
+		case filepath.Ext(source) == ".toml":
+			f.hint = "to run a workflow: host run " + clean(source)
+		case strings.HasPrefix(source, "builtin:") && f.exit == exitNotFound:
+			f.hint = "there are builtin:" + strings.Join(plugins.Names(), ", builtin:")
+		case f.exit == exitNotFound:
+			f.hint = "check the path, which is relative to the folder you are in"
+		}
 	}
 	return err
 }

@@ -18,7 +18,7 @@ var exitCodes = map[string]explained{
 	"8":   {"A module was read and refused: its digest does not match, it is malformed, or it is of a sort that does not run here.", "host validate FILE names the module and the reason"},
 	"9":   {"The journal cannot be read or written. What it holds is left as it is. From host doctor: something is not as it should be.", "host doctor looks at the state folder; name another one with --state DIR, or run without recording: --durable none"},
 	"10":  {"The run is degraded, and --strict asks for a run without faults. The output was printed as usual.", "see in -o json which nodes are degraded and why"},
-	"11":  {"The run waits for a person, and is kept: for an approval, or because nobody knows what a call of a node with idempotent = false did.", "host runs why ID says what it waits for and what to type; host runs approve ID answers it"},
+	"11":  {"The run is kept, and somebody has to go on with it: it waits for an approval, or because nobody knows what a call of a node with idempotent = false did; or it was followed and nobody works on it any more.", "host runs why ID says what it waits for and what to type: host runs approve ID answers it, host runs resume ID goes on with one that nobody works on"},
 	"12":  {"The run was cancelled, by host runs cancel or by a program.", "host runs retry ID runs what was not done"},
 	"130": {"Interrupted by ctrl-C. After the first one, calls in flight are cancelled and the run is kept, to be resumed; a second one ends the process at once.", "host runs resume ID goes on with the run"},
 	"143": {"Ended by SIGTERM, in the same way as by a ctrl-C.", "host runs resume ID goes on with the run"},

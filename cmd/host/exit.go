@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"wasmhost/host/event"
@@ -85,10 +86,20 @@ func exitOf(e *event.Error) int {
 func refused(err error) error {
 	var e *event.Error
 	if errors.As(err, &e) {
-		return &failure{exit: exitOf(e), message: describe(e), hint: nextStep(e.Code), cause: err}
+		f := &failure{exit: exitOf(e), message: describe(e), hint: nextStep(e.Code), cause: err}
+		if f.hint != "" {
+			said := *e
+			said.Message = advice.ReplaceAllString(e.Message, "")
+			f.message = describe(&said)
+		}
+		return f
 	}
 	return err
 }
+
+// advice is the end of a message that says what to do, for programs: on the
+// command line the hint says it, with the state folder that was given.
+var advice = regexp.MustCompile(`; (choose |say |[^;]*host runs )[^;]*$`)
 
 // describe is an error for people: where, what, and how it counts.
 func describe(e *event.Error) string {

@@ -72,7 +72,7 @@ func (a *app) healthHistory(n int) error {
 	if n < 1 {
 		return usage("--history %d: show at least one report", n)
 	}
-	return a.withState(func(h *host.Host) error {
+	return orEmpty[*event.Report](a, a.withState(func(h *host.Host) error {
 		w, err := a.load(h, a.c.Args().First())
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func (a *app) healthHistory(n int) error {
 			a.say("no reports of %s are kept yet", clean(w.Name()))
 		}
 		return p.err
-	})
+	}))
 }
 
 // reportLine is a report in a line: "unhealthy  model: connection refused".

@@ -58,7 +58,7 @@ func (a *app) init() error {
 	}
 	if len(inTheWay) > 0 {
 		return usage("%s already holds %s; nothing was written", clean(dir), strings.Join(inTheWay, ", ")).
-			with("name another folder: host init my-flow")
+			with("name another folder: host init " + quoted(otherFolder(dir)))
 	}
 	for _, f := range files {
 		to := filepath.Join(dir, filepath.FromSlash(f.name))
@@ -89,4 +89,15 @@ func (a *app) init() error {
 		a.say("next: host run %s", filepath.Join(dir, "workflow.toml"))
 	}
 	return nil
+}
+
+// otherFolder is a folder that is not there yet.
+func otherFolder(dir string) string {
+	if dir == "." {
+		dir = "my-flow"
+		if _, err := os.Lstat(dir); err != nil {
+			return dir
+		}
+	}
+	return unused(filepath.Clean(dir), "")
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -49,11 +51,27 @@ func (a *app) readValue(flag, given string) (event.Value, error) {
 	if err != nil {
 		return event.Null, usage("the %s cannot be read: %v", flag, err)
 	}
+	if flag == "answer" {
+		if err := slipped(text); err != nil {
+			return event.Null, usage("--answer begins like JSON and is none: %v", err).with("mend it; a text that begins with a bracket is written as JSON, in quotes. Nothing was decided")
+		}
+	}
 	v, err := event.FromOutput(text)
 	if err != nil {
 		return event.Null, usage("the %s (%s) is %v", flag, clean(what), err).with("it is JSON or text; encode binary data, for instance as base64 in a JSON string")
 	}
 	return v, nil
+}
+
+// slipped is what is wrong with a text that begins as an object or a list: what
+// a person decides shall not become a string because of a slip.
+func slipped(text []byte) error {
+	text = bytes.TrimSpace(text)
+	if !bytes.HasPrefix(text, []byte("{")) && !bytes.HasPrefix(text, []byte("[")) {
+		return nil
+	}
+	var v any
+	return json.Unmarshal(text, &v)
 }
 
 // readAll reads stdin, until ctrl-C.

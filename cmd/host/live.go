@@ -27,6 +27,7 @@ type live struct {
 	drawn []int    // widths of the lines on the screen
 	turn  int
 	over  bool
+	left  string // why no more is shown of a run that has not ended
 	stop  chan struct{}
 	ended chan struct{}
 }
@@ -97,10 +98,12 @@ func (l *live) loop() {
 }
 
 // Close draws the last state and stops. Closing twice is harmless.
-func (l *live) Close() {
+func (l *live) Close(stopped string) {
 	l.mu.Lock()
 	first := !l.over
-	l.over = true
+	if first {
+		l.over, l.left = true, stopped
+	}
 	l.mu.Unlock()
 	if first {
 		close(l.stop)
@@ -112,7 +115,7 @@ func (l *live) Close() {
 func (l *live) draw(last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if last && l.board.status == event.Running && l.board.parked() {
+	if last && l.left == "" && l.board.status == event.Running && l.board.parked() {
 		l.board.status = event.Waiting // no event says so: the run has not ended
 	}
 	columns, rows := l.size()
@@ -253,9 +256,13 @@ func (l *live) heading(now time.Time) screenLine {
 	s := screenLine{tone: "36", sign: l.spinner[l.turn%len(l.spinner)], text: " " + clean(b.workflow)}
 	took := b.took
 	if b.status == event.Running || b.status == event.Waiting {
-		if b.status == event.Waiting {
+		switch {
+		case b.status == event.Waiting:
 			s.tone, s.sign = l.sign(b.status)
 			s.text += " waiting"
+		case l.left != "":
+			s.tone, s.sign = l.sign(event.Cancelled)
+			s.text += " " + l.left
 		}
 		if !b.began.IsZero() {
 			took = now.Sub(b.began)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -123,8 +124,8 @@ func TestLiveBlock(t *testing.T) {
 		emit(event.Event{Type: event.FallbackUsed, Workflow: "basic", Level: 1, Error: &event.Error{Message: "gone"}})
 		emit(event.Event{Type: event.NodeStarted, Node: "only", Level: 1})
 		emit(event.Event{Type: event.RunFinished, Status: event.Degraded, DurationMS: 1300})
-		l.Close()
-		l.Close()
+		l.Close("")
+		l.Close("")
 		want := `above
 mend: warn: careful
 run: falls back to workflow basic: gone
@@ -168,7 +169,7 @@ func TestLiveBlockOfNestedLevels(t *testing.T) {
 		emit(event.Event{Type: event.NodeWaiting, Workflow: "last", Level: 1, Node: "first", Status: event.Waiting, Reason: "Go on?"})
 		emit(event.Event{Type: event.NodeStarted, Workflow: "demo", Node: "each[0]"})
 		emit(event.Event{Type: event.NodeWaiting, Workflow: "demo", Node: "each[0]", Status: event.Waiting, Reason: "Nobody knows", Error: &event.Error{Message: "cut"}})
-		l.Close()
+		l.Close("")
 		want := `sub: falls back to workflow spare: no error was given
 run: falls back to workflow basic: no error was given
 run: falls back to workflow last: no error was given
@@ -187,6 +188,34 @@ demo: run 01RUN goes on after record 12; 1 of 2 nodes is done
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 	})
+}
+
+// A run that is left while it goes on keeps no spinner: the heading says why
+// nothing more is shown.
+func TestLiveBlockOfARunThatIsLeft(t *testing.T) {
+	for _, tt := range []struct {
+		result *event.Result
+		err    error
+		here   bool
+		want   string
+	}{
+		{&event.Result{Status: event.Running}, nil, true, "× demo interrupted  0 of 1 node · 0.0s · run 01RUN\n  · fetch  0.0s"},
+		{nil, errors.New("ctrl-C"), false, "× demo no longer followed  0 of 1 node · 0.0s · run 01RUN\n  · fetch  0.0s"},
+	} {
+		t.Setenv("LC_ALL", "C.UTF-8")
+		synctest.Test(t, func(t *testing.T) {
+			s := &screen{t: t}
+			l := newLive(newBoard(planOf("fetch")), s, false)
+			l.size = func() (int, int) { return 80, 24 }
+			emit := emitter(l)
+			emit(event.Event{Type: event.RunStarted, Workflow: "demo"})
+			emit(event.Event{Type: event.NodeStarted, Node: "fetch"})
+			l.Close(stopped(tt.result, tt.err, tt.here))
+			if s.text() != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", s.text(), tt.want)
+			}
+		})
+	}
 }
 
 // A graph that does not fit shows what is active, what failed, and counts.
@@ -237,7 +266,7 @@ func TestLiveBlockOfALongGraph(t *testing.T) {
 		}
 		l.drawn = nil
 		l.mu.Unlock()
-		l.Close()
+		l.Close("")
 	})
 }
 

@@ -38,7 +38,7 @@ func (f *firstRun) Emit(e *event.Event) {
 }
 
 // Close ends both.
-func (f *firstRun) Close() {
+func (f *firstRun) Close(stopped string) {
 	f.timer.Stop()
-	f.progress.Close()
+	f.progress.Close(stopped)
 }

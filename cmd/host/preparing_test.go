@@ -34,7 +34,7 @@ func TestFirstRun(t *testing.T) {
 				time.Sleep(tt.after)
 				p.Emit(&event.Event{Type: tt.answer, Node: "a", Status: event.Succeeded})
 				time.Sleep(10 * patience)
-				p.Close()
+				p.Close("")
 				if got := strings.Count(out.String(), "preparing plugins"); got > 1 || (got == 1) != tt.says {
 					t.Errorf("said %d times:\n%s", got, &out)
 				}
@@ -47,7 +47,7 @@ func TestFirstRunThatEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		p := newFirstRun(&plain{w: &out}, func() int { return 1 })
-		p.Close()
+		p.Close("")
 		time.Sleep(10 * patience)
 		if out.Len() > 0 {
 			t.Errorf("a run that is over says %q", &out)

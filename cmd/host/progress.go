@@ -16,8 +16,9 @@ type progress interface {
 	event.Sink
 	// note says something in between.
 	note(text string)
-	// Close shows the last state and ends.
-	Close()
+	// Close shows the last state and ends. stopped says why no more is shown of a
+	// run that has not ended, "" where there is nothing to say.
+	Close(stopped string)
 }
 
 func (a *app) newProgress(b *board) progress {
@@ -46,7 +47,7 @@ type silent struct{}
 
 func (silent) Emit(*event.Event) {}
 func (silent) note(string)       {}
-func (silent) Close()            {}
+func (silent) Close(string)      {}
 
 // eventLines writes events as they come. The result follows as a line of its
 // own, so the last event does not carry it too.
@@ -62,8 +63,8 @@ func (l eventLines) Emit(e *event.Event) {
 	_ = writeJSON(l.w, e, false)
 }
 
-func (eventLines) note(string) {}
-func (eventLines) Close()      {}
+func (eventLines) note(string)  {}
+func (eventLines) Close(string) {}
 
 // plain writes a line for everything that a reader of a log wants to know.
 type plain struct {
@@ -108,7 +109,7 @@ func (p *plain) note(text string) {
 	fmt.Fprintln(p.w, text)
 }
 
-func (*plain) Close() {}
+func (*plain) Close(string) {}
 
 // sayEvent is an event as a line for people, "" when it is not worth one.
 func sayEvent(e *event.Event, verbose bool) string {

@@ -62,7 +62,7 @@ func TestKilledAndResumed(t *testing.T) {
 			if out := d.host(0, "runs", "why", "job-number-1"); !strings.Contains(out.errout, "host runs resume job-number-1") {
 				t.Errorf("why does not say what to do:\n%s%s", out.out, out.errout)
 			}
-			d.host(exitFailed, "runs", "watch", "job-number-1").says(t, "was interrupted", "host runs resume job-number-1")
+			d.host(exitWaiting, "runs", "watch", "job-number-1").says(t, "first: succeeded", "nobody works on it any more", "next: host runs resume job-number-1")
 
 			s.release()
 			resumed := d.host(0, "runs", "resume", "job-nu", "-o", "json")
@@ -94,7 +94,7 @@ func TestKilledAndStartedAgain(t *testing.T) {
 	s.release()
 	d.host(exitUsage, "run", d.file, "--run-id", "job", "--input", s.url+"/x").says(t, "run_conflict")
 	again := d.host(0, "run", d.file, "--run-id", "job", "--input", s.url)
-	again.says(t, "run job was interrupted: it goes on", "goes on with 2 of 3 nodes done")
+	again.says(t, "run job was interrupted", "goes on with 2 of 3 nodes done")
 	if again.out != "/last\n" {
 		t.Errorf("the run gives %q", again.out)
 	}
@@ -249,6 +249,46 @@ func TestRunOfAnotherProcess(t *testing.T) {
 		t.Errorf("the watcher saw\n%s", strings.Join(lines, "\n"))
 	}
 	s.counts(t, map[string]int{"/first": 1, "/each/0": 1, "/each/1": 1, "/each/2": 1, "/last": 1})
+}
+
+// Who follows a run whose process dies is told that it is kept, and what to do.
+func TestKilledWhileFollowed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	for _, by := range []string{"run", "watch"} {
+		t.Run(by, func(t *testing.T) {
+			_, d, p := atWork(t, steps, "/last")
+			args := map[string][]string{"run": {"run", d.file, "--run-id", "job", "--input", p.cmd.Args[len(p.cmd.Args)-1]}, "watch": {"runs", "watch", "job"}}[by]
+			follower := exec.Command("host", args...)
+			follower.Env = d.env
+			said, err := follower.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := follower.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = follower.Process.Kill() }()
+			line := make([]byte, 1)
+			var seen bytes.Buffer
+			for !strings.Contains(seen.String(), "first: succeeded") {
+				if _, err := said.Read(line); err != nil {
+					t.Fatalf("%v after %s", err, &seen)
+				}
+				seen.Write(line)
+			}
+			d.kill(p)
+			rest, _ := io.ReadAll(said)
+			_ = follower.Wait()
+			if got := follower.ProcessState.ExitCode(); got != exitWaiting {
+				t.Errorf("the follower ended with %d, want %d", got, exitWaiting)
+			}
+			if want := "run job was interrupted: nobody works on it any more; the run is kept\n  next: host runs resume job\n"; !strings.HasSuffix(string(rest), want) {
+				t.Errorf("the follower ends with %q", rest)
+			}
+		})
+	}
 }
 
 // A ctrl-C of who follows ends the following only.

@@ -32,6 +32,9 @@ person, 12 cancelled, 130 interrupted.`,
 			anyHostFlag(),
 		),
 		Action: a.action(1, 1, forms, func() error {
+			if a.given["run-id"] && a.c.String("run-id") == "" {
+				return usage("--run-id is empty, and names no run").with("give the id that the run shall have, or leave --run-id out for a new one")
+			}
 			if a.c.Bool("watch") {
 				if a.given["run-id"] {
 					return usage("--run-id names one run, and --watch makes many: leave one of them out").with(helpHint("run"))
@@ -70,8 +73,8 @@ func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
 	options.Sink = p
 	r, err := h.Start(ctx, w, options)
 	if err != nil {
-		p.Close()
-		return orNothing(refused(err))
+		p.Close("")
+		return a.about(options.RunID, orNothing(refused(err)))
 	}
 	return a.follow(ctx, follower{host: h, show: p, here: known == nil || !known.Alive}, r)
 }
@@ -156,6 +159,9 @@ func (a *app) ended(ctx context.Context, r *event.Result, kept bool) error {
 		}
 		f.message += ": " + describe(e)
 		f.hint = nextStep(e.Code)
+		if e.Code == "deadline" && r.Nodes[e.Node] != nil && r.Nodes[e.Node].Plugin == "" && r.Nodes[e.Node].Attempts == 0 {
+			f.hint = "nobody answered in time: raise the deadline of the approval, or give it an error edge; host runs retry ID asks again"
+		}
 	}
 	if len(r.Levels) > 1 {
 		var tried []string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,17 +30,40 @@ func (a *app) withRun(do func(*host.Host, *host.RunInfo) error) error {
 		if err != nil {
 			return a.runFailed(err)
 		}
-		return do(h, info)
+		return a.about(info.ID, do(h, info))
 	})
 }
 
+// withState opens the journal that is there. These commands look for what was
+// recorded: in a folder without a journal they make none.
 func (a *app) withState(do func(*host.Host) error) error {
+	dir, err := a.stateDir()
+	if err != nil {
+		return err
+	}
+	if !hasJournal(dir) {
+		return &failure{exit: exitNotFound, message: fmt.Sprintf("there is no journal in %s yet", clean(dir)),
+			hint: "host run makes one there; another folder is named with --state DIR", cause: errNoJournal}
+	}
 	h, err := a.openState(host.DurableNormal)
 	if err != nil {
 		return err
 	}
 	defer a.close(h)
 	return do(h)
+}
+
+var errNoJournal = errors.New("no journal")
+
+// orEmpty is a list of what a journal holds, where none is there yet: it is
+// empty, and stderr says why.
+func orEmpty[T any](a *app, err error) error {
+	if !errors.Is(err, errNoJournal) {
+		return err
+	}
+	a.say("%s", err)
+	_, err = writeList(a, []T{})
+	return err
 }
 
 // runFailed is the failure of something that was asked of a recorded run.
@@ -56,11 +80,36 @@ func (a *app) runFailed(err error) error {
 	switch e.Code {
 	case "not_found":
 		f.hint = a.again("runs", "list") + " shows the runs that there are"
+		if id := a.c.Args().First(); len(id) < 6 {
+			f.hint = "of the beginning of an id, six characters at least are needed; " + f.hint
+		}
 	case "invalid_output": // an answer that the node may not give
 		f.exit = exitUsage
 	}
 	return err
 }
+
+// about puts the run that is known into the command lines of a hint.
+func (a *app) about(id string, err error) error {
+	var f *failure
+	if id == "" || !errors.As(err, &f) || f.hint == "" {
+		return err
+	}
+	known := *f
+	known.hint = idCommand.ReplaceAllStringFunc(f.hint, func(line string) string {
+		return a.again("runs", strings.Fields(line)[2], id)
+	})
+	var e *event.Error
+	if errors.As(f.cause, &e) && e.Node != "" {
+		known.hint = nodeFlag.ReplaceAllString(known.hint, "$1 "+strings.ReplaceAll(quoted(e.Node), "$", "$$"))
+	}
+	return &known
+}
+
+var (
+	idCommand = regexp.MustCompile(`host runs [a-z]+ ID\b`)
+	nodeFlag  = regexp.MustCompile(`(--node|--from) NODE\b`)
+)
 
 // again is a command line for the user to type: with the state folder that this
 // one was given.
@@ -126,7 +175,7 @@ func (a *app) follow(ctx context.Context, f follower, r *host.Run) error {
 	})
 	result, err := r.Wait(wait)
 	stop()
-	f.show.Close()
+	f.show.Close(stopped(result, err, f.here))
 	if err != nil {
 		if exit := interrupted(ctx); exit != 0 {
 			return &failure{exit: exit, message: fmt.Sprintf("run %s goes on; it is no longer followed", r.ID()), hint: a.again("runs", "watch", r.ID()) + " follows it again"}
@@ -142,13 +191,24 @@ func (a *app) follow(ctx context.Context, f follower, r *host.Run) error {
 	case result.Status == event.Running && !f.here:
 		return a.lost(result.RunID)
 	}
-	return a.ended(ctx, result, r.Recorded())
+	return a.about(result.RunID, a.ended(ctx, result, r.Recorded()))
+}
+
+// stopped says why no more is shown of a run that has not ended.
+func stopped(r *event.Result, err error, here bool) string {
+	switch {
+	case err != nil && !here:
+		return "no longer followed"
+	case err == nil && r.Status == event.Running:
+		return statusInterrupted
+	}
+	return ""
 }
 
 // lost is the failure of a run that was followed and that nobody works on any
 // more.
 func (a *app) lost(id string) error {
-	return &failure{exit: exitFailed, message: fmt.Sprintf("run %s was interrupted, and nobody works on it", id), hint: a.again("runs", "resume", id)}
+	return &failure{exit: exitWaiting, message: fmt.Sprintf("run %s was interrupted: nobody works on it any more; the run is kept", id), hint: a.again("runs", "resume", id)}
 }
 
 // waits says what a run waits for, and what to type.

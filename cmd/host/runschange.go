@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -44,7 +47,7 @@ func (a *app) eachRun(do func(*host.Host, *host.RunInfo) error) error {
 		}
 		for _, info := range all {
 			if err := do(h, info); err != nil {
-				return err
+				return a.about(info.ID, err)
 			}
 		}
 		return nil
@@ -55,7 +58,8 @@ func (a *app) runsExportCommand() *cli.Command {
 	return &cli.Command{
 		Name: "runs export", ArgsUsage: "ID [FILE|-]", Usage: "write everything about a run into one file",
 		Description: `One JSON object: the run, its events, its result, breakers and health of its workflow, and versions. No
-secret is in it, but inputs and outputs are. Without FILE, or with "-", it goes to stdout.`,
+secret is in it, but inputs and outputs are. Without FILE, or with "-", it goes to stdout.
+A file that is there is not overwritten.`,
 		Action: a.action(1, 2, forms, func() error { return a.withRun(a.export) }),
 	}
 }
@@ -71,6 +75,9 @@ func (a *app) export(h *host.Host, info *host.RunInfo) error {
 		}
 		return nil
 	}
+	if _, err := os.Lstat(to); err == nil {
+		return a.inTheWay(info, to)
+	}
 	// A file is there as a whole or not at all.
 	f, err := os.CreateTemp(filepath.Dir(to), ".export-*")
 	if err != nil {
@@ -81,12 +88,44 @@ func (a *app) export(h *host.Host, info *host.RunInfo) error {
 		err = closed
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), to)
+		err = place(f.Name(), to)
+	}
+	_ = os.Remove(f.Name())
+	if errors.Is(err, fs.ErrExist) { // somebody has made it since we looked
+		return a.inTheWay(info, to)
 	}
 	if err != nil {
-		_ = os.Remove(f.Name())
 		return a.runFailed(fmt.Errorf("the run was not exported to %s: %w", clean(to), err))
 	}
 	a.say("run %s is in %s", info.ID, clean(to))
 	return nil
+}
+
+// place gives a file a name that nobody has. A link fails where there is one;
+// not every file system has links.
+func place(file, to string) error {
+	err := os.Link(file, to)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return fs.ErrExist
+	}
+	return os.Rename(file, to)
+}
+
+func (a *app) inTheWay(info *host.RunInfo, to string) error {
+	ext := filepath.Ext(to)
+	return usage("%s is there already, and was left as it is: the run was not exported", clean(to)).
+		with("name another file: " + a.again("runs", "export", info.ID, quoted(unused(strings.TrimSuffix(to, ext), ext))))
+}
+
+// unused is the first of stem-2, stem-3 and so on that nothing is called.
+func unused(stem, ext string) string {
+	for n := 2; ; n++ {
+		name := fmt.Sprintf("%s-%d%s", stem, n, ext)
+		if _, err := os.Lstat(name); err != nil {
+			return name
+		}
+	}
 }

@@ -46,7 +46,7 @@ func (a *app) runsDelete() error {
 		}
 		before = time.Now().Add(-age)
 	}
-	return a.withState(func(h *host.Host) error { return a.deleteOld(h, before, keep) })
+	return orEmpty[host.RunInfo](a, a.withState(func(h *host.Host) error { return a.deleteOld(h, before, keep) }))
 }
 
 // deleteOld deletes the runs that ended before a time (zero: any time), without

@@ -20,11 +20,9 @@ func strictFlag() cli.Flag {
 }
 
 func (a *app) runsWatchCommand() *cli.Command {
-	return a.runsCommand("watch", "follow a run as it goes on, in whichever process", `What has happened so far comes first. A ctrl-C ends the watching, and not the run.`+followCodes,
+	return a.runsCommand("watch", "follow a run as it goes on, in whichever process", `What has happened so far comes first. A ctrl-C ends the watching, and not the run. When nobody works on
+the run any more, the watching ends with exit code 11: the run is kept.`+followCodes,
 		[]cli.Flag{strictFlag()}, func(h *host.Host, info *host.RunInfo) error {
-			if isInterrupted(info) {
-				return a.lost(info.ID)
-			}
 			return a.goOn(h, info, a.newProgress(boardOf(info)), false, func(o host.Options) (*host.Run, error) { return h.Follow(a.ctx, info.ID, o) })
 		})
 }
@@ -41,7 +39,7 @@ another. A run that is alive is followed, and one that has ended gives its resul
 
 func (a *app) runsRetryCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "from", EnvVars: []string{"HOST_FROM"}, Usage: "`NODE` run this node again although it succeeded, and what depends on it"},
+		&cli.StringFlag{Name: "from", Usage: "`NODE` run this node again although it succeeded, and what depends on it"},
 		strictFlag(), anyHostFlag(),
 	}
 	return a.runsCommand("retry", "run again what did not succeed in a run", `The run keeps its id and its idempotency keys, and every node that succeeded. The workflow file is read
@@ -56,7 +54,7 @@ again.`+followCodes,
 
 func (a *app) runsApproveCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "node", EnvVars: []string{"HOST_NODE"}, Usage: "`NODE` the node that is answered, where several wait"},
+		&cli.StringFlag{Name: "node", Usage: "`NODE` the node that is answered, where several wait"},
 		&cli.BoolFlag{Name: "reject", Usage: "fail the node, with the code rejected"},
 		&cli.StringFlag{Name: "answer", Usage: "`JSON|@FILE|-` the node's output, instead of what it was given; - reads stdin"},
 		&cli.StringFlag{Name: "comment", Usage: "`TEXT` why; it is recorded"},
@@ -96,7 +94,7 @@ func (a *app) goOn(h *host.Host, info *host.RunInfo, show progress, here bool, s
 	p := newFirstRun(show, h.Loading)
 	r, err := start(host.Options{Sink: p})
 	if err != nil {
-		p.Close()
+		p.Close("")
 		return a.runFailed(err)
 	}
 	return a.follow(a.ctx, follower{host: h, show: p, here: here}, r)
@@ -115,7 +113,7 @@ func (a *app) sayKnown(r *host.RunInfo) {
 	case r.Alive:
 		a.say("run %s is being worked on%s: following it", r.ID, by)
 	case isInterrupted(r):
-		a.say("run %s was interrupted: it goes on", r.ID)
+		a.say("run %s was interrupted", r.ID) // that it goes on is an event of its own
 	}
 }
 

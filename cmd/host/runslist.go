@@ -24,7 +24,7 @@ status.`,
 			&cli.StringFlag{Name: "since", EnvVars: []string{"HOST_SINCE"}, Usage: "`TIME` only runs that began since then: 90m, 12h, 7d, 2026-01-31 or a time as in RFC 3339"},
 			&cli.IntFlag{Name: "limit", Value: 20, EnvVars: []string{"HOST_LIMIT"}, Usage: "`N` at most so many"},
 		},
-		Action: a.action(0, 0, forms, func() error { return a.withState(a.runsList) }),
+		Action: a.action(0, 0, forms, func() error { return orEmpty[host.RunInfo](a, a.withState(a.runsList)) }),
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 func (a *app) runsLogsCommand() *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "node", EnvVars: []string{"HOST_NODE"}, Usage: "`NODE` only of this node, its items and what is inside it"},
+		&cli.StringFlag{Name: "node", Usage: "`NODE` only of this node, its items and what is inside it"},
 		&cli.IntFlag{Name: "attempt", EnvVars: []string{"HOST_ATTEMPT"}, Usage: "`N` only of the attempt with this number", DefaultText: "all"},
 		&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, EnvVars: []string{"HOST_FOLLOW"}, Usage: "go on until the run ends or waits"},
 	}
@@ -37,7 +37,7 @@ func (a *app) runsLogs(h *host.Host, info *host.RunInfo) error {
 		if _, err := r.Wait(a.ctx); err != nil {
 			return a.runFailed(err)
 		}
-		return l.err
+		return a.logged(l, info)
 	}
 	events, err := h.RunEvents(a.ctx, info.ID, 0, 0)
 	if err != nil {
@@ -50,13 +50,29 @@ func (a *app) runsLogs(h *host.Host, info *host.RunInfo) error {
 				all = append(all, e)
 			}
 		}
+		if err := a.logged(l, info); err != nil {
+			return err
+		}
 		return writeJSON(a.out, all, true)
 	}
 	for _, e := range events {
 		l.Emit(e)
 	}
+	if err := a.logged(l, info); err != nil {
+		return err
+	}
 	if l.written == 0 && l.err == nil {
 		a.say("nothing was logged%s", map[bool]string{true: " that fits --node and --attempt"}[l.node != "" || l.attempt > 0])
+	}
+	return l.err
+}
+
+// logged is how the writing ended: a node of which nothing at all is recorded
+// was mistyped, or has not begun.
+func (a *app) logged(l *logLines, info *host.RunInfo) error {
+	if l.err == nil && l.node != "" && !l.known {
+		return a.runFailed(&event.Error{Class: event.Permanent, Code: "unknown_node",
+			Message: fmt.Sprintf("run %s has recorded nothing of a node %q: it has none of that name, or the node has not begun", info.ID, l.node)})
 	}
 	return l.err
 }
@@ -69,12 +85,15 @@ type logLines struct {
 	attempt int
 
 	mu      sync.Mutex
+	known   bool // something is recorded of the node
 	written int
 	err     error
 }
 
 // wants reports whether an event is a line of the log that was asked for.
 func (l *logLines) wants(e *event.Event) bool {
+	ofNode := l.node == "" || e.Node == l.node || strings.HasPrefix(e.Node, l.node+"[") || strings.HasPrefix(e.Node, l.node+"/")
+	l.known = l.known || ofNode
 	switch e.Type {
 	case event.Log, event.NodeAttemptFailed:
 	default:
@@ -83,14 +102,14 @@ func (l *logLines) wants(e *event.Event) bool {
 	if l.attempt > 0 && e.Attempt != l.attempt {
 		return false
 	}
-	return l.node == "" || e.Node == l.node || strings.HasPrefix(e.Node, l.node+"[") || strings.HasPrefix(e.Node, l.node+"/")
+	return ofNode
 }
 
 // Emit writes an event, if it is a line.
 func (l *logLines) Emit(e *event.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err != nil || l.form == "quiet" || !l.wants(e) {
+	if !l.wants(e) || l.err != nil || l.form == "quiet" {
 		return
 	}
 	l.written++

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -65,6 +68,16 @@ func (a *app) stateDir() (string, error) {
 		return "", stateFailed(fmt.Sprintf("there is no home folder to keep runs in: %v", err))
 	}
 	return filepath.Join(home, ".local", "state", "host"), nil
+}
+
+// hasJournal reports whether a folder holds anything of a journal. A folder that
+// cannot be looked at counts: opening the journal says what is wrong.
+func hasJournal(dir string) bool {
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	return err != nil || slices.ContainsFunc(files, func(f fs.DirEntry) bool { return strings.HasPrefix(f.Name(), "journal.") })
 }
 
 // cacheDir is where compiled plugins are kept: in the state folder that was
