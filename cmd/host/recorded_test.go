@@ -167,6 +167,30 @@ func TestKilledInACallThatMustNotBeRepeated(t *testing.T) {
 	}
 }
 
+const late = `version = 1
+name    = "late"
+[nodes.go]
+approval = "Pay this?"
+deadline = "1ms"
+`
+
+// Advice for an approval that nobody gave in time is not that for a slow call.
+func TestNobodyAnswersInTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	d := newDesk(t, newService(t), late)
+	// The deadline may pass before the run waits, or after.
+	if e := d.end(d.start("run", d.file, "--run-id", "job")); e.exit != exitWaiting && e.exit != exitFailed {
+		t.Fatalf("exit code %d\n%s", e.exit, e.errout)
+	}
+	e := d.host(exitFailed, "runs", "resume", "job")
+	e.says(t, `node "go": nobody has approved within the deadline`, "next: host runs retry job asks again; a longer deadline of the node")
+	if strings.Contains(e.errout, "max_retries") {
+		t.Errorf("the advice is for calls: %s", e.errout)
+	}
+}
+
 // The first ctrl-C keeps the run.
 func TestInterruptedAndResumed(t *testing.T) {
 	if testing.Short() {

@@ -159,8 +159,8 @@ func (a *app) ended(ctx context.Context, r *event.Result, kept bool) error {
 		}
 		f.message += ": " + describe(e)
 		f.hint = nextStep(e.Code)
-		if e.Code == "deadline" && r.Nodes[e.Node] != nil && r.Nodes[e.Node].Plugin == "" && r.Nodes[e.Node].Attempts == 0 {
-			f.hint = "nobody answered in time: raise the deadline of the approval, or give it an error edge; host runs retry ID asks again"
+		if e.Code == "deadline" && strings.HasPrefix(e.Message, "nobody has approved") {
+			f.hint = "host runs retry ID asks again; a longer deadline of the node leaves more time, an error edge goes on without an answer"
 		}
 	}
 	if len(r.Levels) > 1 {

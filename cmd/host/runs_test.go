@@ -52,6 +52,8 @@ func TestTableOfRuns(t *testing.T) {
 	}
 }
 
+// Nodes stand in the order in which they began, those that nothing was heard of
+// last.
 func TestPageOfARun(t *testing.T) {
 	info := runInfo("01DEGRADED", event.Degraded, false)
 	info.Generation = 2
@@ -68,14 +70,15 @@ func TestPageOfARun(t *testing.T) {
 		Levels: []event.Level{{Workflow: "demo", Status: event.Failed, Error: refused, Nodes: event.NodeMap{"first": {Status: event.Failed, Error: refused}}},
 			{Workflow: "basic", Status: event.Succeeded, Nodes: nodes}, {Workflow: "other", Status: event.Skipped, Reason: "not that class"}}}
 	var out strings.Builder
-	attempts := failedAttempts([]*event.Event{
+	since := pastOf([]*event.Event{
 		{Type: event.NodeAttemptFailed, Level: 1, Node: "ask", Plugin: "model", Attempt: 1, Error: &event.Error{Message: "before the retry"}},
 		{Type: event.RunStarted},
+		{Type: event.NodeStarted, Level: 1, Node: "sub/inner"},
 		{Type: event.NodeAttemptFailed, Level: 1, Node: "ask", Plugin: "model", Attempt: 1, Error: refused},
 		{Type: event.NodeAttemptFailed, Level: 1, Node: "ask", Plugin: "model", Attempt: 2, Error: &event.Error{Message: "still down"}},
 		{Type: event.NodeAttemptFailed, Level: 1, Node: "each[0]", Plugin: "number", Attempt: 1, Error: &event.Error{Message: "busy"}},
 	})
-	if err := writeRun(&out, &info, r, attempts); err != nil {
+	if err := writeRun(&out, &info, r, since); err != nil {
 		t.Fatal(err)
 	}
 	want := `run       01DEGRADED
@@ -86,6 +89,8 @@ retried   1 time
 input     {"text":"a\tb"}
 
 nodes
+  sub     succeeded · 1 attempt
+    inner  succeeded · 1 attempt
   ask     degraded · 2 attempts · 1.2s · answered by fallback[0] (backup)
     model, attempt 1: down [transient, code 503]
     model, attempt 2: still down
@@ -95,8 +100,6 @@ nodes
     [1] failed · 1 attempt
       no number [permanent, code invalid]
   report  skipped · its when is false
-  sub     succeeded · 1 attempt
-    inner  succeeded · 1 attempt
 
 levels
   0 demo: failed, down [transient, code 503]

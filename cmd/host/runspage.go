@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -12,9 +14,9 @@ import (
 
 // page is text that is written line by line.
 type page struct {
-	w        io.Writer
-	err      error
-	attempts map[attemptsOf][]*event.Error
+	w   io.Writer
+	err error
+	past
 }
 
 func (p *page) line(format string, args ...any) {
@@ -25,21 +27,23 @@ func (p *page) line(format string, args ...any) {
 
 func (p *page) field(name, value string) { p.line("%s %s", pad(name, 9), value) }
 
-// nodes lists nodes with what went wrong in them, those of sub-workflows below
+// nodes lists nodes as they began, with what went wrong in them, those of sub-workflows below
 // their node. Their paths begin with that of under.
-func (p *page) nodes(nodes event.NodeMap, under attemptsOf, depth int) {
-	ids := slices.Sorted(maps.Keys(nodes))
+func (p *page) nodes(nodes event.NodeMap, under nodeAt, depth int) {
+	ids := slices.SortedFunc(maps.Keys(nodes), func(a, b string) int {
+		return cmp.Or(cmp.Compare(p.when(nodeAt{under.level, under.path + a}), p.when(nodeAt{under.level, under.path + b})), cmp.Compare(a, b))
+	})
 	wide := 0
 	for _, id := range ids {
 		wide = max(wide, cellsIn(clean(id)))
 	}
 	indent := strings.Repeat("  ", depth)
 	for _, id := range ids {
-		n, at := nodes[id], attemptsOf{under.level, under.path + id}
+		n, at := nodes[id], nodeAt{under.level, under.path + id}
 		p.line("%s%s  %s", indent, pad(clean(id), wide), strings.Join(nodeParts(n), " · "))
 		p.failures(indent+"  ", n, at)
 		for i, item := range n.Items {
-			at := attemptsOf{at.level, fmt.Sprintf("%s[%d]", at.path, i)}
+			at := nodeAt{at.level, fmt.Sprintf("%s[%d]", at.path, i)}
 			if item == nil || item.Status == event.Succeeded && len(p.attempts[at]) == 0 {
 				continue
 			}
@@ -47,9 +51,18 @@ func (p *page) nodes(nodes event.NodeMap, under attemptsOf, depth int) {
 			p.failures(indent+"    ", item, at)
 		}
 		if n.Run != nil {
-			p.nodes(n.Run.Nodes, attemptsOf{at.level, at.path + "/"}, depth+1)
+			p.nodes(n.Run.Nodes, nodeAt{at.level, at.path + "/"}, depth+1)
 		}
 	}
+}
+
+// when is the number of a node in the order in which nodes began; nodes that
+// nothing was heard of come last.
+func (p *page) when(at nodeAt) int {
+	if n := p.began[at]; n > 0 {
+		return n
+	}
+	return math.MaxInt
 }
 
 // nodeParts are what there is to say of a node in one line.
@@ -80,7 +93,7 @@ func nodeParts(n *event.NodeResult) []string {
 
 // failures are the attempts that failed, and the errors that are not those of
 // attempts, such as refusals.
-func (p *page) failures(indent string, n *event.NodeResult, at attemptsOf) {
+func (p *page) failures(indent string, n *event.NodeResult, at nodeAt) {
 	told := p.attempts[at]
 	for _, e := range told {
 		p.failure(indent, e)
@@ -126,7 +139,7 @@ func (p *page) levels(levels []event.Level, shown int) {
 		}
 		p.line("%s", text)
 		if i != shown {
-			p.nodes(l.Nodes, attemptsOf{level: i}, 2)
+			p.nodes(l.Nodes, nodeAt{level: i}, 2)
 		}
 	}
 }

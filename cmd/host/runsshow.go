@@ -31,7 +31,7 @@ func (a *app) runsShow(h *host.Host, info *host.RunInfo) error {
 	if err != nil {
 		return a.runFailed(err)
 	}
-	if err := writeRun(a.out, info, r, failedAttempts(events)); err != nil {
+	if err := writeRun(a.out, info, r, pastOf(events)); err != nil {
 		return err
 	}
 	switch {
@@ -43,33 +43,57 @@ func (a *app) runsShow(h *host.Host, info *host.RunInfo) error {
 	return nil
 }
 
-// attemptsOf names the attempts of a node.
-type attemptsOf struct {
+// nodeAt is a node in a run.
+type nodeAt struct {
 	level int
 	path  string
 }
 
-// failedAttempts are the attempts that failed since the run began, or was
-// retried: a result tells the last one of each answerer only.
-func failedAttempts(events []*event.Event) map[attemptsOf][]*event.Error {
-	all := map[attemptsOf][]*event.Error{}
+// past is what the events of a run say beyond its result: a result tells the
+// last attempt of each answerer only, and not which node began first.
+type past struct {
+	attempts map[nodeAt][]*event.Error // those that failed
+	began    map[nodeAt]int            // counts up
+}
+
+// pastOf is what has happened since the run began, or was retried.
+func pastOf(events []*event.Event) past {
+	p := past{map[nodeAt][]*event.Error{}, map[nodeAt]int{}}
 	for _, e := range events {
-		switch {
-		case e.Type == event.RunStarted:
-			clear(all)
-		case e.Type == event.NodeAttemptFailed && e.Error != nil:
+		if e.Type == event.RunStarted {
+			clear(p.attempts)
+			clear(p.began)
+		}
+		if e.Node == "" {
+			continue
+		}
+		at := nodeAt{e.Level, e.Node}
+		if e.Type == event.NodeAttemptFailed && e.Error != nil {
 			failed := *e.Error
 			failed.Plugin, failed.Attempt = e.Plugin, e.Attempt
-			k := attemptsOf{e.Level, e.Node}
-			all[k] = append(all[k], &failed)
+			p.attempts[at] = append(p.attempts[at], &failed)
+		}
+		p.begin(at)
+	}
+	return p
+}
+
+// begin notes a node, and those that it is inside of: an item may be the first
+// that is heard of its node.
+func (p past) begin(at nodeAt) {
+	for i, c := range at.path + "/" {
+		if c != '/' && c != '[' {
+			continue
+		}
+		if outer := (nodeAt{at.level, at.path[:i]}); p.began[outer] == 0 {
+			p.began[outer] = len(p.began) + 1
 		}
 	}
-	return all
 }
 
 // writeRun writes what is known of a run, for people.
-func writeRun(w io.Writer, info *host.RunInfo, r *event.Result, attempts map[attemptsOf][]*event.Error) error {
-	p := &page{w: w, attempts: attempts}
+func writeRun(w io.Writer, info *host.RunInfo, r *event.Result, since past) error {
+	p := &page{w: w, past: since}
 	p.field("run", clean(info.ID))
 	p.field("workflow", fmt.Sprintf("%s (%s)", clean(info.Workflow), clean(info.File)))
 	p.field("status", describeStatus(info, r))
@@ -95,7 +119,7 @@ func writeRun(w io.Writer, info *host.RunInfo, r *event.Result, attempts map[att
 	if len(r.Nodes) > 0 {
 		p.line("")
 		p.line("nodes")
-		p.nodes(r.Nodes, attemptsOf{level: r.Level}, 1)
+		p.nodes(r.Nodes, nodeAt{level: r.Level}, 1)
 	}
 	if len(r.Levels) > 1 {
 		p.levels(r.Levels, r.Level)
