@@ -242,6 +242,35 @@ func TestResumeOfAChangedWorkflow(t *testing.T) {
 	}
 }
 
+// TestChangedWorkflowAndUnknownOutcome: the retry with a changed file does not do
+// by the way what must not be done twice.
+func TestChangedWorkflowAndUnknownOutcome(t *testing.T) {
+	s, state, dir := newService(t), t.TempDir(), t.TempDir()
+	pay := ask("a", "") + ask("pay", "needs = [\"a\"]\nidempotent = false")
+	file := write(t, dir, pay, s)
+	s.on("/pay", hang)
+	one := process(t, state, s)
+	start(t, one, file, "r1")
+	s.next(t, "/pay")
+	closeHost(t, one)
+	s.on("/pay", nil)
+	write(t, dir, pay+ask("z", ""), s)
+	two := process(t, state, s)
+	_, err := two.Retry(t.Context(), "r1", host.RetryOptions{})
+	wantCode(t, err, "outcome_unknown")
+	if info, err := two.RunInfo(t.Context(), "r1"); err != nil || info.Alive || s.count("/pay") != 1 {
+		t.Errorf("%v, %+v, %d calls", err, info, s.count("/pay"))
+	}
+	r, err := two.Retry(t.Context(), "r1", host.RetryOptions{From: "pay"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, wait(t, r), event.Succeeded)
+	if s.count("/a") != 1 || s.count("/pay") != 2 {
+		t.Errorf("calls: %v", s.calls)
+	}
+}
+
 func TestCancelWithoutTheFile(t *testing.T) {
 	s, state, dir := newService(t), t.TempDir(), t.TempDir()
 	file := write(t, dir, ask("a", "")+ask("b", `needs = ["a"]`), s)

@@ -150,9 +150,10 @@ type RetryOptions struct {
 // kept. The workflow file is read again and may have changed; with a changed
 // file a run that was interrupted or waits can be retried too, for it cannot go
 // on otherwise. For a run that waits because nobody knows what a node's last
-// call did, it calls that node again (all such nodes, or From). Codes: not_found, ambiguous, run_alive,
-// run_interrupted (resume it first), run_succeeded (nothing to do again; give
-// From), not_waiting, unknown_node, and those of Start.
+// call did, it calls that node again (all such nodes, or From). Codes:
+// not_found, ambiguous, run_alive, run_interrupted (resume it first),
+// run_succeeded (nothing to do again; give From), not_waiting, unknown_node,
+// outcome_unknown, and those of Start.
 func (h *Host) Retry(ctx context.Context, id string, ro RetryOptions) (*Run, error) {
 	info, err := h.find(ctx, id)
 	if err != nil {
@@ -200,14 +201,21 @@ func (h *Host) retry(ctx context.Context, info *journal.Run, w *Workflow, ro Ret
 	case err != nil:
 		return nil, err
 	}
+	if result == nil { // only now nobody else can go on with it
+		if result, text, err = h.cutOff(ctx, info, w, ro); err != nil {
+			r.writer.Leave(nil)
+			h.Unload(ctx, w)
+			return nil, h.leave(r, err)
+		}
+	}
 	r.ended = nil
-	r.writer.Reopen(info.Generation+1, w.plan.Digest, info.File, nil)
-	r.writer.Append(journal.Record{Mark: engine.MarkSeed, Note: note, Output: text}, nil)
+	r.writer.Reopen(info.Generation+1, w.plan.Digest, info.File, journal.Record{Mark: engine.MarkSeed, Note: note, Output: text}, nil)
 	h.launch(r, engine.Start{Seed: &engine.Seed{Result: result, From: ro.From}})
 	return r, nil
 }
 
-// retryable is the result, or the result so far, that a workflow can go on from.
+// retryable is the result that a workflow can go on from, nil where the run has
+// not ended.
 func (h *Host) retryable(ctx context.Context, info *journal.Run, w *Workflow, ro RetryOptions) (*event.Result, []byte, error) {
 	if ro.From != "" && !engine.HasNode(w.plan, ro.From) {
 		return nil, nil, refusal("unknown_node", fmt.Sprintf("workflow %q has no node %q", w.plan.Name, ro.From))
@@ -218,12 +226,7 @@ func (h *Host) retryable(ctx context.Context, info *journal.Run, w *Workflow, ro
 		}
 	}
 	if !info.Status.Ended() {
-		result, err := h.soFar(ctx, info)
-		if err != nil {
-			return nil, nil, h.recorded(err)
-		}
-		text, err := json.Marshal(result)
-		return result, text, err
+		return nil, nil, nil
 	}
 	text, err := h.journal.Result(ctx, info.ID)
 	if err != nil {
@@ -234,6 +237,24 @@ func (h *Host) retryable(ctx context.Context, info *journal.Run, w *Workflow, ro
 		return nil, nil, refusal("journal", fmt.Sprintf("the result of run %s cannot be read: %v", info.ID, err))
 	}
 	return &result, text, nil
+}
+
+// cutOff is what a run that has not ended has come to. A node that must not be
+// called twice is called again only when the person names it.
+func (h *Host) cutOff(ctx context.Context, info *journal.Run, w *Workflow, ro RetryOptions) (*event.Result, []byte, error) {
+	result, err := h.soFar(ctx, info)
+	if err != nil {
+		return nil, nil, h.recorded(err)
+	}
+	for i := range w.plan.Nodes {
+		n := &w.plan.Nodes[i]
+		if old := result.Nodes[n.ID]; old != nil && n.Kind == workflow.PluginNode && !n.Idempotent && !old.Status.Ended() && ro.From != n.ID {
+			return nil, nil, refusal("outcome_unknown", fmt.Sprintf("nobody knows whether node %q of run %s did its work, and it must not be done twice; "+
+				"if it was not done: host runs retry %s --from %s; if it was, put the workflow file back and go on with: host runs resume %s", n.ID, info.ID, info.ID, n.ID, info.ID))
+		}
+	}
+	text, err := json.Marshal(result)
+	return result, text, err
 }
 
 // callAgain answers nodes whose outcome nobody knows: call them once more.

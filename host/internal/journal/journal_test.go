@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,8 +117,16 @@ func TestRunLife(t *testing.T) {
 	if found.Status != event.Failed || found.Generation != 1 {
 		t.Errorf("found %+v", found)
 	}
-	must(t, wait(func(done func(error)) { w.Reopen(2, "sha256:9", "/v.toml", done) }))
-	must(t, append1(w, step("r1", 52)))
+	asked, err := j.Send(ctx, Command{Run: "r1", Kind: "cancel", By: "me", Data: []byte("{}")})
+	must(t, err)
+	must(t, wait(func(done func(error)) { w.Reopen(2, "sha256:9", "/v.toml", step("r1", 52), done) }))
+	must(t, append1(w, step("r1", 53)))
+	if list, err := j.Records(ctx, "r1", 51, 0); err != nil || len(list) != 2 || list[0].N != 52 || list[1].N != 53 {
+		t.Errorf("the second generation: %+v, %v", list, err)
+	}
+	if answer, taken, err := j.Answer(ctx, asked); err != nil || !taken || !strings.Contains(answer, "run_ended") {
+		t.Errorf("what was asked of the first generation: %q, %v, %v", answer, taken, err)
+	}
 	if r, err = j.Run(ctx, "r1"); err != nil || r.Status != event.Running || r.Generation != 2 || r.Error != nil || !r.FinishedAt.IsZero() || r.Digest != "sha256:9" || r.File != "/v.toml" {
 		t.Errorf("reopened: %+v %v", r, err)
 	}

@@ -112,7 +112,7 @@ func TestPastVersions(t *testing.T) {
 			sameRecords(t, "interrupted", list, 1, 13)
 			w, _, err = j.Take(ctx, "failed")
 			must(t, err)
-			must(t, wait(func(done func(error)) { w.Reopen(2, "sha256:9", "/v.toml", done) }))
+			must(t, wait(func(done func(error)) { w.Reopen(2, "sha256:9", "/v.toml", step("failed", 0), done) }))
 			must(t, wait(w.Leave))
 			shut(t, j)
 			secondBuild(t, dir)

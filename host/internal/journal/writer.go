@@ -54,18 +54,29 @@ func (w *Writer) Append(r Record, done func(error)) {
 		w.put(op{act: func(*tx) error { return err }, done: done}, false)
 		return
 	}
-	o.time = w.j.o.Now().UnixNano()
-	sum := o.sum()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.last >= mostN {
-		w.hand(op{act: func(*tx) error { return errors.New("the run has more records than a journal takes") }, done: done})
+	if err := w.place(o); err != nil {
+		w.hand(op{act: func(*tx) error { return err }, done: done})
 		return
 	}
+	w.hand(op{rec: o, done: done, size: o.size()})
+}
+
+// place makes o the run's next record. w.mu is held.
+func (w *Writer) place(o *row) error {
+	if w.last >= mostN {
+		return errors.New("the run has more records than a journal takes")
+	}
+	o.time = w.j.o.Now().UnixNano()
 	w.last++
-	w.chain = link(w.chain, w.last, sum)
+	w.chain = link(w.chain, w.last, o.sum())
 	o.n, o.chain = w.last, w.chain
-	w.hand(op{rec: o, done: done, size: int64(len(o.key)+len(o.event)+len(o.note)+len(o.data)) + 64})
+	return nil
+}
+
+func (r *row) size() int64 {
+	return int64(len(r.key)+len(r.event)+len(r.note)+len(r.data)) + 64
 }
 
 func (w *Writer) put(o op, last bool) {
@@ -116,18 +127,40 @@ func (w *Writer) poison(err error) bool {
 	return true
 }
 
-// Reopen begins another generation of a run that had ended: its status is
-// running, its result cleared.
-func (w *Writer) Reopen(generation int, digest, file string, done func(error)) {
-	w.put(op{done: done, act: func(t *tx) error {
+// runEnded is the answer to commands that a run did not live to take.
+const runEnded = `{"class":"permanent","code":"run_ended","message":"the run has ended before it could be told"}`
+
+// Reopen begins another generation of a run, with its first record: its status is
+// running, its result cleared. Both are kept, or neither.
+func (w *Writer) Reopen(generation int, digest, file string, first Record, done func(error)) {
+	o, err := first.encode()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	size := int64(0)
+	if err == nil {
+		if err = w.place(o); err == nil {
+			size = o.size()
+		}
+	}
+	w.hand(op{done: done, size: size, act: func(t *tx) error {
+		if err != nil {
+			return err
+		}
 		if err := t.forgetResult(w.n); err != nil {
+			return err
+		}
+		if err := t.insert(w, o); err != nil {
+			return err
+		}
+		// What was asked of the generation before is not for this one.
+		if _, err := t.exec("UPDATE commands SET taken = ?, answer = ? WHERE run = ? AND taken = 0", t.j.now(), runEnded, w.n); err != nil {
 			return err
 		}
 		_, err := t.exec(`UPDATE runs SET status = ?, generation = ?, digest = ?, file = ?, updated = ?, finished = 0, wake = 0, duration = 0,
 			reason = '', error = NULL, result = NULL, result_at = NULL WHERE n = ?`,
 			string(event.Running), generation, digest, file, t.j.now(), w.n)
 		return err
-	}}, false)
+	}})
 }
 
 // End is how a run ends, or begins to wait.
