@@ -87,7 +87,7 @@ func (h *Host) takeOver(ctx context.Context, info *journal.Run, w *Workflow, o O
 	}
 	p, err := h.past(ctx, info.ID)
 	if err != nil {
-		r.writer.Leave(nil)
+		_ = giveBack(r.writer) // err says more
 		return fail(h.recorded(err))
 	}
 	r.seq, r.before, r.ended = p.seq, map[string]string{}, p.ended
@@ -129,12 +129,17 @@ func (h *Host) take(ctx context.Context, info *journal.Run) (*journal.Writer, er
 	case now.Generation == info.Generation && now.Status.Ended() == info.Status.Ended():
 		return writer, nil
 	}
-	left := make(chan error, 1)
-	writer.Leave(func(err error) { left <- err })
-	if err := <-left; err != nil {
+	if err := giveBack(writer); err != nil {
 		return nil, h.recorded(err)
 	}
 	return nil, errTaken
+}
+
+// giveBack gives a run back as it stands, and returns when others can take it.
+func giveBack(w *journal.Writer) error {
+	left := make(chan error, 1)
+	w.Leave(func(err error) { left <- err })
+	return <-left
 }
 
 // RetryOptions say what a retry by a person does again.
@@ -203,7 +208,7 @@ func (h *Host) retry(ctx context.Context, info *journal.Run, w *Workflow, ro Ret
 	}
 	if result == nil { // only now nobody else can go on with it
 		if result, text, err = h.cutOff(ctx, info, w, ro); err != nil {
-			r.writer.Leave(nil)
+			_ = giveBack(r.writer) // err says more
 			h.Unload(ctx, w)
 			return nil, h.leave(r, err)
 		}
