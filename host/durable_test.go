@@ -181,8 +181,9 @@ func TestResume(t *testing.T) {
 	r := start(t, one, file, "r1")
 	s.next(t, "/b")
 	closeHost(t, one)
-	if left := wait(t, r); left.Status != event.Running || left.Nodes["a"].Status != event.Succeeded || left.Nodes["b"].Status != event.Running {
-		t.Errorf("left behind: %s, %+v", left.Status, left.Nodes)
+	if left := wait(t, r); left.Status != event.Running || left.Nodes["a"].Status != event.Succeeded || left.Nodes["b"].Status != event.Running ||
+		left.Metrics.CircuitBreakerState == nil || left.Metrics.TotalExecutions != 0 || len(left.Levels) != 1 {
+		t.Errorf("left behind: %s, %+v, %+v", left.Status, left.Nodes, left.Metrics)
 	}
 
 	s.on("/b", nil)

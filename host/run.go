@@ -3,14 +3,10 @@ package host
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"regexp"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,7 +15,6 @@ import (
 	"wasmhost/host/event"
 	"wasmhost/host/internal/engine"
 	"wasmhost/host/internal/journal"
-	"wasmhost/host/workflow"
 )
 
 // Options are those of one run.
@@ -132,13 +127,6 @@ func (h *Host) Start(ctx context.Context, w *Workflow, o Options) (*Run, error) 
 	return r, nil
 }
 
-// here is the run of an id that this process works on, or nil.
-func (h *Host) here(id string) *Run {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.runs[id]
-}
-
 // again is the answer to a run id that the journal knows.
 func (h *Host) again(ctx context.Context, w *Workflow, input event.Value, there *journal.Run, o Options) (*Run, error) {
 	if there.Digest != w.plan.Digest || !bytes.Equal(there.Input.JSON(), input.JSON()) {
@@ -146,111 +134,6 @@ func (h *Host) again(ctx context.Context, w *Workflow, input event.Value, there 
 			"run %q is recorded with another workflow, file or input (workflow %s, begun %s); choose another run id", there.ID, there.Workflow, there.CreatedAt.Format(time.DateTime)))
 	}
 	return h.Resume(ctx, there.ID, o)
-}
-
-// enter makes r the run of its id, or returns the one that is there. Close waits
-// from now on until r has been left, or has ended.
-func (h *Host) enter(r *Run) (*Run, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return nil, ErrClosed
-	}
-	if old := h.runs[r.id]; old != nil {
-		if r.workflow != nil && (old.workflow.plan.Digest != r.workflow.plan.Digest || !bytes.Equal(old.input.JSON(), r.input.JSON())) {
-			return nil, refusal("run_conflict", fmt.Sprintf("run %q is under way with another workflow, file or input; choose another run id, or wait for it", r.id))
-		}
-		return old, nil
-	}
-	h.runs[r.id] = r
-	h.ending.Add(1)
-	return nil, nil
-}
-
-// leave ends a run that could not begin; whoever has it already learns why.
-func (h *Host) leave(r *Run, err error) error {
-	defer h.ending.Done()
-	h.remove(r)
-	r.cancel(nil)
-	r.end(nil, err)
-	return err
-}
-
-func (h *Host) remove(r *Run) {
-	h.mu.Lock()
-	if h.runs[r.id] == r {
-		delete(h.runs, r.id)
-	}
-	h.mu.Unlock()
-}
-
-// launch starts the engine on a run that has been entered.
-func (h *Host) launch(r *Run, s engine.Start) {
-	s.ID, s.Plan, s.Input, s.Emit, s.Control = r.id, r.workflow.plan, r.input, r.emit, r.control
-	if r.writer != nil {
-		s.Journal, s.Parks = r, true
-		h.ending.Go(r.stopWhenLost)
-	}
-	h.mu.Lock()
-	r.live = true // and all that was set before is seen by who finds it so
-	h.mu.Unlock()
-	go func() {
-		defer h.ending.Done()
-		r.run(r.ctx, s)
-		r.cancel(nil)
-		if r.reloaded {
-			h.Unload(context.WithoutCancel(r.ctx), r.workflow)
-		}
-	}()
-}
-
-// stopWhenLost ends the work on a run that cannot be written any more: another
-// process may be at it.
-func (r *Run) stopWhenLost() {
-	select {
-	case <-r.writer.Lost():
-		r.control.Suspend()
-	case <-r.done:
-	}
-}
-
-func inputOf(p *workflow.Plan, o Options) (event.Value, error) {
-	input := o.Input
-	if !o.HasInput {
-		input = p.Input.Default
-	}
-	if p.Input.Schema != nil {
-		if err := p.Input.Schema.Check(input); err != nil {
-			if !o.HasInput && !p.Input.HasDefault {
-				return input, refusal("invalid_input", fmt.Sprintf("workflow %q needs an input, and has no default: %v", p.Name, err))
-			}
-			return input, refusal("invalid_input", fmt.Sprintf("the input of workflow %q: %v", p.Name, err))
-		}
-	}
-	return input, nil
-}
-
-// startable refuses what the file may say and this engine cannot do.
-func (h *Host) startable(p *workflow.Plan) error {
-	return eachPlan(p, func(p *workflow.Plan) error {
-		for _, name := range slices.Sorted(maps.Keys(p.Plugins)) {
-			if p.Plugins[name].PublicKey != "" {
-				return refusal("unsupported", fmt.Sprintf(
-					"plugin %q of workflow %q must be signed (public_key), and this version cannot check signatures; pin it with sha256 instead; the run was not started", name, p.Name))
-			}
-			if source := p.Plugins[name].Source; strings.HasPrefix(source, "oci://") {
-				return refusal("unsupported", fmt.Sprintf(
-					"plugin %q of workflow %q comes from %s, and this version does not fetch from OCI registries; give a path, builtin:NAME or https:// with sha256; the run was not started", name, p.Name, source))
-			}
-		}
-		for i := range p.Nodes {
-			if n := &p.Nodes[i]; n.Kind == workflow.ApprovalNode && !h.records() {
-				return refusal("unsupported", fmt.Sprintf(
-					"node %q of workflow %q waits for an approval, which needs a journal, and this host keeps none (durable none); the run was not started", n.ID, p.Name))
-			}
-		}
-		return nil
-	})
 }
 
 func (r *Run) run(ctx context.Context, s engine.Start) {
@@ -265,10 +148,12 @@ func (r *Run) run(ctx context.Context, s engine.Start) {
 	}
 	result := o.Result
 	var last *event.Event
+	m := h.metricsOf(s.Plan)
 	if result.Status.Ended() {
-		m := h.metricsOf(s.Plan)
 		m.count(result)
-		result.Metrics = m.snapshot(h.shared.Breakers(s.Plan.Name))
+	}
+	result.Metrics = m.snapshot(h.shared.Breakers(s.Plan.Name))
+	if result.Status.Ended() {
 		last = &event.Event{Type: event.RunFinished, Workflow: result.Workflow, Status: result.Status, Level: result.Level,
 			Error: result.Error, DurationMS: result.DurationMS, Result: result}
 	}
@@ -291,85 +176,11 @@ func (r *Run) run(ctx context.Context, s engine.Start) {
 	r.end(result, nil)
 }
 
-// cancelLeft ends a run that was told to end when its engine had just left it: at
-// once when it had begun to wait. When the process ends, too, the wish stands in
-// the journal for who takes the run next.
-func (r *Run) cancelLeft(left *event.Result, cause error) (*event.Result, error) {
-	h, ctx := r.host, context.WithoutCancel(r.ctx)
-	info, err := h.find(ctx, r.id)
-	if err != nil {
-		return nil, err
-	}
-	if info.Status.Ended() { // somebody was faster
-		return h.RunResult(ctx, r.id)
-	}
-	if left.Status == event.Waiting && !info.Alive {
-		o := Options{Sink: event.SinkFunc(func(e *event.Event) { // the Host's has it already
-			if r.sink != nil {
-				r.sink.Emit(e)
-			}
-			r.feed.Emit(e)
-		})}
-		if err := h.cancelFree(ctx, info, cause.Error(), o); !errors.Is(err, ErrClosed) {
-			if err != nil {
-				return nil, err
-			}
-			return h.RunResult(ctx, r.id)
-		}
-	}
-	reason, err := json.Marshal(cause.Error())
-	if err == nil {
-		_, err = h.journal.Send(ctx, journal.Command{Run: r.id, Kind: commandCancel, Data: reason, By: person(), At: h.clock.Now()})
-	}
-	return left, h.recorded(err)
-}
-
 // end lets those go who wait.
 func (r *Run) end(result *event.Result, err error) {
 	r.result, r.err = result, err
 	r.feed.Close()
 	close(r.done)
-}
-
-// emit numbers an event of the run, records it and hands it on.
-func (r *Run) emit(e *event.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if w := r.otherDigest(e); w != nil {
-		r.number(w)
-		r.record(w)
-		r.hand(w)
-	}
-	r.number(e)
-	if r.writer != nil {
-		r.record(e)
-	}
-	r.hand(e)
-}
-
-// tell is emit for what was recorded already.
-func (r *Run) tell(e *event.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e.Seq == 0 {
-		r.number(e)
-	}
-	r.hand(e)
-}
-
-func (r *Run) number(e *event.Event) {
-	r.seq++
-	e.V, e.Seq, e.Run, e.Time = event.Version, r.seq, r.id, r.host.clock.Now()
-}
-
-func (r *Run) hand(e *event.Event) {
-	if r.sink != nil {
-		r.sink.Emit(e)
-	}
-	if s := r.host.config.Sink; s != nil {
-		s.Emit(e)
-	}
-	r.feed.Emit(e)
 }
 
 // ID is the run's id.

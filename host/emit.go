@@ -1,0 +1,46 @@
+package host
+
+import (
+	"wasmhost/host/event"
+)
+
+// emit numbers an event of the run, records it and hands it on.
+func (r *Run) emit(e *event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.otherDigest(e); w != nil {
+		r.number(w)
+		r.record(w)
+		r.hand(w)
+	}
+	r.number(e)
+	if r.writer != nil {
+		r.record(e)
+	}
+	r.hand(e)
+}
+
+// tell is emit for what was recorded already.
+func (r *Run) tell(e *event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Seq == 0 {
+		r.number(e)
+	}
+	r.hand(e)
+}
+
+func (r *Run) number(e *event.Event) {
+	r.seq++
+	e.V, e.Seq, e.Run, e.Time = event.Version, r.seq, r.id, r.host.clock.Now()
+}
+
+func (r *Run) hand(e *event.Event) {
+	if r.sink != nil {
+		r.sink.Emit(e)
+	}
+	if s := r.host.config.Sink; s != nil {
+		s.Emit(e)
+	}
+	r.feed.Emit(e)
+}
