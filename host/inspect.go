@@ -6,6 +6,7 @@ import (
 
 	"wasmhost/host/internal/plugin"
 	"wasmhost/host/workflow"
+	"wasmhost/plugins"
 )
 
 // inspector looks into modules for package workflow.
@@ -36,3 +37,6 @@ func (i inspector) Inspect(ctx context.Context, p *workflow.Plugin, dir string) 
 func importsHTTP(info *plugin.Info) bool {
 	return slices.ContainsFunc(info.Imports, func(i plugin.Import) bool { return i.Name == "http_request" })
 }
+
+// Builtins are the names of the plugins that are embedded, for builtin:NAME.
+func Builtins() []string { return plugins.Names() }

@@ -13,7 +13,6 @@ import (
 
 	"wasmhost/host"
 	"wasmhost/host/event"
-	"wasmhost/plugins"
 )
 
 func (a *app) callCommand() *cli.Command {
@@ -117,7 +116,7 @@ func (a *app) callFailed(err error) error {
 		case filepath.Ext(source) == ".toml":
 			f.hint = "to run a workflow: host run " + clean(source)
 		case strings.HasPrefix(source, "builtin:") && f.exit == exitNotFound:
-			f.hint = "there are builtin:" + strings.Join(plugins.Names(), ", builtin:")
+			f.hint = "there are builtin:" + strings.Join(host.Builtins(), ", builtin:")
 		case f.exit == exitNotFound:
 			f.hint = "check the path, which is relative to the folder you are in"
 		}

@@ -86,7 +86,12 @@ func newFrame(parent context.Context) *frame {
 // cut itself does, or it would look like somebody else's.
 func (r *run) deadline(f *frame, d time.Duration, m message) {
 	m.frame = f
-	f.due, f.expired = r.progress.now.Add(d), m
+	// Progress may not have been asked for a while: a slot has become free, say.
+	now := r.clock.Now()
+	if r.replay != nil {
+		now = r.progress.now
+	}
+	f.due, f.expired = now.Add(d), m
 	if r.replay == nil {
 		r.arm(f)
 	}
