@@ -101,7 +101,9 @@ func (l *lane) live(p part, f fate) (*life, error) {
 	if f.alone {
 		ownMounts(cmd)
 	}
+	started := make(chan struct{}) // the child may call the server before Start returns
 	kill := func() {
+		<-started
 		if f.asleep == nil {
 			_ = cmd.Process.Kill()
 			return
@@ -122,7 +124,9 @@ func (l *lane) live(p part, f fate) (*life, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	close(started)
+	if err != nil {
 		return nil, err
 	}
 	hung := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Signal(syscall.SIGABRT) })
