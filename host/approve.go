@@ -11,18 +11,7 @@ import (
 )
 
 // Approval is a person's answer to a node that waits for one.
-type Approval struct {
-	// Node is the node's path; "" when only one waits.
-	Node string
-	// Reject fails the node with code rejected.
-	Reject bool
-	// Output, with HasOutput, is what the node gives instead of its input (an
-	// approval) or of null (a node whose outcome nobody knows).
-	Output    event.Value
-	HasOutput bool
-	Comment   string
-	By        string // "" is the user of this process
-}
+type Approval = event.Approval
 
 // Approve answers a waiting node and goes on with the run, here or where it
 // lives. Codes: not_found, not_waiting, unknown_node, ambiguous (several wait),

@@ -14,11 +14,7 @@ import (
 )
 
 // BreakerInfo is a breaker of a root workflow.
-type BreakerInfo struct {
-	Workflow string `json:"workflow"`
-	event.BreakerState
-	UpdatedAt time.Time `json:"updated_at,omitzero"`
-}
+type BreakerInfo = event.BreakerInfo
 
 type breakerName struct{ root, key string }
 

@@ -11,42 +11,11 @@ import (
 	"wasmhost/host/internal/journal"
 )
 
-// RunInfo is a run as the journal knows it, in the shape of `host runs list -o
-// json`.
-type RunInfo struct {
-	ID       string       `json:"run_id"`
-	Workflow string       `json:"workflow"`
-	File     string       `json:"file"`
-	Digest   string       `json:"digest"`
-	Status   event.Status `json:"status"`
-	// Alive is true while a process works on the run. A run that is running and
-	// not alive was interrupted, and goes on with Resume.
-	Alive bool `json:"alive"`
-	// Owner is who works on it, in words.
-	Owner string `json:"owner,omitempty"`
-	// Generation counts from 1; each Retry by a person begins the next.
-	Generation int `json:"generation"`
-	// Reason is what a waiting run waits for, WakeAt when its next deadline passes.
-	Reason     string            `json:"reason,omitempty"`
-	WakeAt     time.Time         `json:"wake_at,omitzero"`
-	Input      event.Value       `json:"input"`
-	Error      *event.Error      `json:"error,omitempty"`
-	Plugins    map[string]string `json:"plugins,omitempty"`
-	CreatedAt  time.Time         `json:"created_at"`
-	UpdatedAt  time.Time         `json:"updated_at"`
-	FinishedAt time.Time         `json:"finished_at,omitzero"`
-	DurationMS float64           `json:"duration_ms"`
-}
-
-// RunFilter chooses runs. The zero value chooses the newest 100.
-type RunFilter struct {
-	Status   []event.Status
-	Workflow string
-	Since    time.Time
-	// Before is the id of the last run of the page before.
-	Before string
-	Limit  int // 0: 100
-}
+// RunInfo is a run as the journal knows it, RunFilter chooses runs.
+type (
+	RunInfo   = event.RunInfo
+	RunFilter = event.RunFilter
+)
 
 func infoOf(r *journal.Run) RunInfo {
 	return RunInfo{ID: r.ID, Workflow: r.Workflow, File: r.File, Digest: r.Digest, Status: r.Status, Alive: r.Alive, Owner: r.Owner,

@@ -11,20 +11,7 @@ import (
 )
 
 // Wait tells what one part of a run waits for.
-type Wait struct {
-	// Node is the path of the node, "" for the whole run.
-	Node string `json:"node,omitempty"`
-	// Kind is retry, breaker, approval, outcome_unknown, running, interrupted (it
-	// was at work when its process went), queue (nothing of it runs), process
-	// (nobody works on the run: resume it), pause (before the whole run is tried
-	// again) or ended.
-	Kind string `json:"kind"`
-	// Text says it in a sentence, Until when it ends by itself, Next what a
-	// person can do.
-	Text  string    `json:"text"`
-	Until time.Time `json:"until,omitzero"`
-	Next  string    `json:"next,omitempty"`
-}
+type Wait = event.Wait
 
 // Why tells what a run waits for, or why it ended as it did. Codes: not_found,
 // ambiguous.
