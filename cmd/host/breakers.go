@@ -14,12 +14,12 @@ import (
 func (a *app) breakersListCommand() *cli.Command {
 	return &cli.Command{
 		Name: "breakers list", Usage: "list the breakers that the journal knows",
-		Action: a.action(0, 0, forms, func() error { return orEmpty[host.BreakerInfo](a, a.withState(a.breakersList)) }),
+		Action: a.action(0, 0, forms, func() error { return orEmpty[host.BreakerInfo](a, a.withKeeper(a.breakersList)) }),
 	}
 }
 
-func (a *app) breakersList(h *host.Host) error {
-	all, err := h.AllBreakers(a.ctx)
+func (a *app) breakersList(k keeper) error {
+	all, err := k.AllBreakers(a.ctx)
 	if err != nil {
 		return a.runFailed(err)
 	}
@@ -53,11 +53,11 @@ func breakerRemark(b host.BreakerInfo) string {
 }
 
 func (a *app) breakersResetCommand() *cli.Command {
-	return a.breakerCommand("reset", "close a breaker, so that calls go through again", (*host.Host).ResetBreaker)
+	return a.breakerCommand("reset", "close a breaker, so that calls go through again", keeper.ResetBreaker)
 }
 
 func (a *app) breakersOpenCommand() *cli.Command {
-	return a.breakerCommand("open", "open a breaker, so that calls are refused", (*host.Host).OpenBreaker)
+	return a.breakerCommand("open", "open a breaker, so that calls are refused", keeper.OpenBreaker)
 }
 
 func (a *app) breakerCommand(name, usage string, do moveBreaker) *cli.Command {
@@ -66,15 +66,15 @@ func (a *app) breakerCommand(name, usage string, do moveBreaker) *cli.Command {
 		Description: `KEY is the breaker's name, or WORKFLOW.NAME where several workflows have one of that name. Every process
 that shares the state folder takes it over.`,
 		Action: a.action(1, 1, forms, func() error {
-			return a.withState(func(h *host.Host) error { return a.moveBreaker(h, do) })
+			return a.withKeeper(func(k keeper) error { return a.moveBreaker(k, do) })
 		}),
 	}
 }
 
-type moveBreaker func(*host.Host, context.Context, string) (*host.BreakerInfo, error)
+type moveBreaker func(keeper, context.Context, string) (*host.BreakerInfo, error)
 
-func (a *app) moveBreaker(h *host.Host, do moveBreaker) error {
-	b, err := do(h, a.ctx, a.c.Args().First())
+func (a *app) moveBreaker(k keeper, do moveBreaker) error {
+	b, err := do(k, a.ctx, a.c.Args().First())
 	if err != nil {
 		err = a.runFailed(err)
 		var f *failure

@@ -76,7 +76,7 @@ func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
 		p.Close("")
 		return a.about(options.RunID, orNothing(refused(err)))
 	}
-	return a.follow(ctx, follower{host: h, show: p, here: known == nil || !known.Alive}, r)
+	return a.follow(ctx, follower{keeper: folder{h}, show: p, here: known == nil || !known.Alive}, r)
 }
 
 // knownRun is the recorded run of an id that was given, nil when there is none,

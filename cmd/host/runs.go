@@ -16,22 +16,27 @@ import (
 
 // runsCommand is a command about one recorded run, whose ID is its first
 // argument.
-func (a *app) runsCommand(name, usage, about string, flags []cli.Flag, do func(*host.Host, *host.RunInfo) error) *cli.Command {
+func (a *app) runsCommand(name, usage, about string, flags []cli.Flag, do func(keeper, *host.RunInfo) error) *cli.Command {
 	return &cli.Command{
 		Name: "runs " + name, ArgsUsage: "ID", Usage: usage, Description: about, Flags: flags,
 		Action: a.action(1, 1, forms, func() error { return a.withRun(do) }),
 	}
 }
 
-// withRun opens the journal and finds the run that the first argument names.
-func (a *app) withRun(do func(*host.Host, *host.RunInfo) error) error {
-	return a.withState(func(h *host.Host) error {
-		info, err := h.RunInfo(a.ctx, a.c.Args().First())
+// withRun finds the run that the first argument names, and who has it.
+func (a *app) withRun(do func(keeper, *host.RunInfo) error) error {
+	return a.withKeeper(func(k keeper) error {
+		info, err := k.RunInfo(a.ctx, a.c.Args().First())
 		if err != nil {
 			return a.runFailed(err)
 		}
-		return a.about(info.ID, do(h, info))
+		return a.about(info.ID, do(k, info))
 	})
+}
+
+// withKeeper finds who has the runs.
+func (a *app) withKeeper(do func(keeper) error) error {
+	return a.withState(func(h *host.Host) error { return do(folder{h}) })
 }
 
 // withState opens the journal that is there. These commands look for what was
@@ -150,14 +155,14 @@ var statuses = []string{string(event.Running), statusInterrupted, string(event.W
 
 // follower shows a run while it goes on, and ends as the run does.
 type follower struct {
-	host *host.Host
-	show progress
-	here bool // this process works on the run
+	keeper keeper
+	show   progress
+	here   bool // this process works on the run
 }
 
 // follow waits for the end of a run. A signal stops a run that this process
 // works on; one of another process goes on.
-func (a *app) follow(ctx context.Context, f follower, r *host.Run) error {
+func (a *app) follow(ctx context.Context, f follower, r going) error {
 	wait := context.WithoutCancel(ctx)
 	if !f.here {
 		wait = ctx
@@ -187,7 +192,7 @@ func (a *app) follow(ctx context.Context, f follower, r *host.Run) error {
 	}
 	switch {
 	case result.Status == event.Waiting:
-		return a.waits(f.host, result.RunID)
+		return a.waits(f.keeper, result.RunID)
 	case result.Status == event.Running && !f.here:
 		return a.lost(result.RunID)
 	}
@@ -212,9 +217,9 @@ func (a *app) lost(id string) error {
 }
 
 // waits says what a run waits for, and what to type.
-func (a *app) waits(h *host.Host, id string) error {
+func (a *app) waits(k keeper, id string) error {
 	f := &failure{exit: exitWaiting, message: fmt.Sprintf("run %s waits, and is kept", id), hint: a.again("runs", "why", id)}
-	waits, err := h.Why(context.WithoutCancel(a.ctx), id)
+	waits, err := k.Why(context.WithoutCancel(a.ctx), id)
 	if err != nil {
 		return f // what it waits for was said as it happened
 	}

@@ -23,8 +23,8 @@ waiting ones and for those that nobody works on.`,
 	}
 }
 
-func (a *app) cancelRun(h *host.Host, info *host.RunInfo) error {
-	if err := h.CancelRun(a.ctx, info.ID, a.c.String("reason")); err != nil {
+func (a *app) cancelRun(k keeper, info *host.RunInfo) error {
+	if err := k.CancelRun(a.ctx, info.ID, a.c.String("reason")); err != nil {
 		return a.runFailed(err)
 	}
 	if a.format == "text" {
@@ -35,18 +35,18 @@ func (a *app) cancelRun(h *host.Host, info *host.RunInfo) error {
 
 // eachRun does something with every run that the arguments name. Ids are looked
 // up first, so that a mistake in one changes nothing.
-func (a *app) eachRun(do func(*host.Host, *host.RunInfo) error) error {
-	return a.withState(func(h *host.Host) error {
+func (a *app) eachRun(do func(keeper, *host.RunInfo) error) error {
+	return a.withKeeper(func(k keeper) error {
 		var all []*host.RunInfo
 		for _, id := range a.c.Args().Slice() {
-			info, err := h.RunInfo(a.ctx, id)
+			info, err := k.RunInfo(a.ctx, id)
 			if err != nil {
 				return a.runFailed(err)
 			}
 			all = append(all, info)
 		}
 		for _, info := range all {
-			if err := do(h, info); err != nil {
+			if err := do(k, info); err != nil {
 				return a.about(info.ID, err)
 			}
 		}
@@ -64,13 +64,13 @@ A file that is there is not overwritten.`,
 	}
 }
 
-func (a *app) export(h *host.Host, info *host.RunInfo) error {
+func (a *app) export(k keeper, info *host.RunInfo) error {
 	to := a.c.Args().Get(1)
 	if to == "" || to == "-" {
 		if a.format == "quiet" {
 			return nil
 		}
-		if err := h.Export(a.ctx, info.ID, a.out); err != nil {
+		if err := k.Export(a.ctx, info.ID, a.out); err != nil {
 			return a.runFailed(err)
 		}
 		return nil
@@ -83,7 +83,7 @@ func (a *app) export(h *host.Host, info *host.RunInfo) error {
 	if err != nil {
 		return usage("%s cannot be written: %v", clean(to), err).with("name a file in a folder that can be written to")
 	}
-	err = h.Export(a.ctx, info.ID, f)
+	err = k.Export(a.ctx, info.ID, f)
 	if closed := f.Close(); err == nil {
 		err = closed
 	}

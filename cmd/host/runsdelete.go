@@ -46,16 +46,16 @@ func (a *app) runsDelete() error {
 		}
 		before = time.Now().Add(-age)
 	}
-	return orEmpty[host.RunInfo](a, a.withState(func(h *host.Host) error { return a.deleteOld(h, before, keep) }))
+	return orEmpty[host.RunInfo](a, a.withKeeper(func(k keeper) error { return a.deleteOld(k, before, keep) }))
 }
 
 // deleteOld deletes the runs that ended before a time (zero: any time), without
 // the newest ones. They are all found before the first is deleted.
-func (a *app) deleteOld(h *host.Host, before time.Time, keep int) error {
+func (a *app) deleteOld(k keeper, before time.Time, keep int) error {
 	filter := host.RunFilter{Limit: 500, Status: []event.Status{event.Succeeded, event.Degraded, event.Failed, event.Cancelled, event.Refused}}
 	var old []host.RunInfo
 	for {
-		page, err := h.Runs(a.ctx, filter)
+		page, err := k.Runs(a.ctx, filter)
 		if err != nil {
 			return a.runFailed(err)
 		}
@@ -70,7 +70,7 @@ func (a *app) deleteOld(h *host.Host, before time.Time, keep int) error {
 		filter.Before = page[len(page)-1].ID
 	}
 	for i := range old {
-		if err := a.deleteRun(h, &old[i]); err != nil {
+		if err := a.deleteRun(k, &old[i]); err != nil {
 			return err
 		}
 	}
@@ -79,8 +79,8 @@ func (a *app) deleteOld(h *host.Host, before time.Time, keep int) error {
 }
 
 // deleteRun deletes a run and names it.
-func (a *app) deleteRun(h *host.Host, info *host.RunInfo) error {
-	if err := h.DeleteRun(a.ctx, info.ID); err != nil {
+func (a *app) deleteRun(k keeper, info *host.RunInfo) error {
+	if err := k.DeleteRun(a.ctx, info.ID); err != nil {
 		return a.runFailed(err)
 	}
 	switch a.format {

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"wasmhost/host"
+	"wasmhost/host/event"
 )
 
 // followCodes is what the help says of the exit codes of commands that follow a
@@ -22,8 +23,8 @@ func strictFlag() cli.Flag {
 func (a *app) runsWatchCommand() *cli.Command {
 	return a.runsCommand("watch", "follow a run as it goes on, in whichever process", `What has happened so far comes first. A ctrl-C ends the watching, and not the run. When nobody works on
 the run any more, the watching ends with exit code 11: the run is kept.`+followCodes,
-		[]cli.Flag{strictFlag()}, func(h *host.Host, info *host.RunInfo) error {
-			return a.goOn(h, info, a.newProgress(boardOf(info)), false, func(o host.Options) (*host.Run, error) { return h.Follow(a.ctx, info.ID, o) })
+		[]cli.Flag{strictFlag()}, func(k keeper, info *host.RunInfo) error {
+			return a.goOn(k, info, a.newProgress(boardOf(info)), false, func(sink event.Sink) (going, error) { return k.watch(a.ctx, info.ID, sink) })
 		})
 }
 
@@ -31,9 +32,9 @@ func (a *app) runsResumeCommand() *cli.Command {
 	return a.runsCommand("resume", "go on with a run that was interrupted", `What was done is not done again: at most the calls that were under way are made once more, with the same
 idempotency keys. The workflow file must be the one that the run began with; "host runs retry" takes
 another. A run that is alive is followed, and one that has ended gives its result.`+followCodes,
-		[]cli.Flag{strictFlag(), anyHostFlag()}, func(h *host.Host, info *host.RunInfo) error {
+		[]cli.Flag{strictFlag(), anyHostFlag()}, func(k keeper, info *host.RunInfo) error {
 			a.sayKnown(info)
-			return a.goOn(h, info, a.progressOf(info, boardOf(info)), !info.Alive, func(o host.Options) (*host.Run, error) { return h.Resume(a.ctx, info.ID, o) })
+			return a.goOn(k, info, a.progressOf(info, boardOf(info)), !info.Alive, func(sink event.Sink) (going, error) { return k.resume(a.ctx, info.ID, sink) })
 		})
 }
 
@@ -45,9 +46,9 @@ func (a *app) runsRetryCommand() *cli.Command {
 	return a.runsCommand("retry", "run again what did not succeed in a run", `The run keeps its id and its idempotency keys, and every node that succeeded. The workflow file is read
 again and may have changed. Of a run that waits because nobody knows what a call did, the node is called
 again.`+followCodes,
-		flags, func(h *host.Host, info *host.RunInfo) error {
-			return a.goOn(h, info, a.newProgress(boardOf(info)), true, func(o host.Options) (*host.Run, error) {
-				return h.Retry(a.ctx, info.ID, host.RetryOptions{From: a.c.String("from"), Sink: o.Sink})
+		flags, func(k keeper, info *host.RunInfo) error {
+			return a.goOn(k, info, a.newProgress(boardOf(info)), true, func(sink event.Sink) (going, error) {
+				return k.retry(a.ctx, info.ID, a.c.String("from"), sink)
 			})
 		})
 }
@@ -66,7 +67,7 @@ it when it did not and shall fail, or call it again with "host runs retry".`+fol
 		flags, a.approve)
 }
 
-func (a *app) approve(h *host.Host, info *host.RunInfo) error {
+func (a *app) approve(k keeper, info *host.RunInfo) error {
 	answer := host.Approval{Node: a.c.String("node"), Reject: a.c.Bool("reject"), Comment: a.c.String("comment"), By: whoami()}
 	if a.given["answer"] {
 		if answer.Reject {
@@ -78,7 +79,7 @@ func (a *app) approve(h *host.Host, info *host.RunInfo) error {
 		}
 		answer.Output, answer.HasOutput = v, true
 	}
-	return a.goOn(h, info, a.newProgress(boardOf(info)), !info.Alive, func(o host.Options) (*host.Run, error) { return h.Approve(a.ctx, info.ID, answer, o) })
+	return a.goOn(k, info, a.newProgress(boardOf(info)), !info.Alive, func(sink event.Sink) (going, error) { return k.approve(a.ctx, info.ID, answer, sink) })
 }
 
 // whoami is the user's name, for the record.
@@ -89,15 +90,16 @@ func whoami() string {
 	return os.Getenv("USER")
 }
 
-// goOn shows a recorded run that start gives, and ends as it does.
-func (a *app) goOn(h *host.Host, info *host.RunInfo, show progress, here bool, start func(host.Options) (*host.Run, error)) error {
-	p := newFirstRun(show, h.Loading)
-	r, err := start(host.Options{Sink: p})
+// goOn shows a recorded run that start gives, and ends as it does. free says
+// that nobody works on the run yet.
+func (a *app) goOn(k keeper, info *host.RunInfo, show progress, free bool, start func(event.Sink) (going, error)) error {
+	p := newFirstRun(show, k.loading)
+	r, err := start(p)
 	if err != nil {
 		p.Close("")
 		return a.runFailed(err)
 	}
-	return a.follow(a.ctx, follower{host: h, show: p, here: here}, r)
+	return a.follow(a.ctx, follower{keeper: k, show: p, here: free && k.here()}, r)
 }
 
 // sayKnown tells what becomes of a run that is there already: its result is

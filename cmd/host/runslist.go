@@ -24,11 +24,11 @@ status.`,
 			&cli.StringFlag{Name: "since", EnvVars: []string{"HOST_SINCE"}, Usage: "`TIME` only runs that began since then: 90m, 12h, 7d, 2026-01-31 or a time as in RFC 3339"},
 			&cli.IntFlag{Name: "limit", Value: 20, EnvVars: []string{"HOST_LIMIT"}, Usage: "`N` at most so many"},
 		},
-		Action: a.action(0, 0, forms, func() error { return orEmpty[host.RunInfo](a, a.withState(a.runsList)) }),
+		Action: a.action(0, 0, forms, func() error { return orEmpty[host.RunInfo](a, a.withKeeper(a.runsList)) }),
 	}
 }
 
-func (a *app) runsList(h *host.Host) error {
+func (a *app) runsList(k keeper) error {
 	filter := host.RunFilter{Workflow: a.c.String("workflow"), Limit: a.c.Int("limit")}
 	if filter.Limit < 1 {
 		return usage("--limit %d: list at least one run", filter.Limit)
@@ -42,7 +42,7 @@ func (a *app) runsList(h *host.Host) error {
 			return err
 		}
 	}
-	runs, err := a.chooseRuns(h, filter, wanted)
+	runs, err := a.chooseRuns(k, filter, wanted)
 	if err != nil {
 		return a.runFailed(err)
 	}
@@ -57,7 +57,7 @@ func (a *app) runsList(h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	counts, err := a.countRuns(h, filter.Workflow)
+	counts, err := a.countRuns(k, filter.Workflow)
 	if err != nil {
 		return a.runFailed(err)
 	}
@@ -86,7 +86,7 @@ func wantedStatuses(given []string) ([]string, error) {
 // chooseRuns lists the runs with one of the wanted states (none: all). The
 // journal does not know which runs were interrupted: that is seen by who lives,
 // so pages are read until there are enough.
-func (a *app) chooseRuns(h *host.Host, filter host.RunFilter, wanted []string) ([]host.RunInfo, error) {
+func (a *app) chooseRuns(k keeper, filter host.RunFilter, wanted []string) ([]host.RunInfo, error) {
 	for _, s := range wanted {
 		status := event.Status(s)
 		if s == statusInterrupted {
@@ -100,7 +100,7 @@ func (a *app) chooseRuns(h *host.Host, filter host.RunFilter, wanted []string) (
 	filter.Limit = max(limit, 100)
 	chosen := []host.RunInfo{}
 	for {
-		page, err := h.Runs(a.ctx, filter)
+		page, err := k.Runs(a.ctx, filter)
 		if err != nil {
 			return nil, err
 		}
@@ -119,8 +119,8 @@ func (a *app) chooseRuns(h *host.Host, filter host.RunFilter, wanted []string) (
 }
 
 // countRuns is "12 succeeded, 1 interrupted", of all runs or a workflow's.
-func (a *app) countRuns(h *host.Host, workflow string) (string, error) {
-	byStatus, err := h.RunCounts(a.ctx, workflow)
+func (a *app) countRuns(k keeper, workflow string) (string, error) {
+	byStatus, err := k.RunCounts(a.ctx, workflow)
 	if err != nil {
 		return "", err
 	}
@@ -129,7 +129,7 @@ func (a *app) countRuns(h *host.Host, workflow string) (string, error) {
 		counts[string(s)] = n
 	}
 	if n := counts[string(event.Running)]; n > 0 {
-		lost, err := a.chooseRuns(h, host.RunFilter{Workflow: workflow, Limit: n}, []string{statusInterrupted})
+		lost, err := a.chooseRuns(k, host.RunFilter{Workflow: workflow, Limit: n}, []string{statusInterrupted})
 		if err != nil {
 			return "", err
 		}

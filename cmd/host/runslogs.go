@@ -21,7 +21,7 @@ func (a *app) runsLogsCommand() *cli.Command {
 	return a.runsCommand("logs", "print what plugins logged, and attempts that failed", `A line has the time, the node, the attempt and the level. With -o json and jsonl the events are printed.`, flags, a.runsLogs)
 }
 
-func (a *app) runsLogs(h *host.Host, info *host.RunInfo) error {
+func (a *app) runsLogs(k keeper, info *host.RunInfo) error {
 	l := &logLines{w: a.out, form: a.format, node: a.c.String("node"), attempt: a.c.Int("attempt")}
 	if a.c.IsSet("attempt") && l.attempt < 1 {
 		return usage("--attempt %d: attempts count from 1", l.attempt)
@@ -30,7 +30,7 @@ func (a *app) runsLogs(h *host.Host, info *host.RunInfo) error {
 		if a.format == "json" {
 			return usage("-o json prints one list at the end; --follow goes with text and jsonl").with(helpHint("runs logs"))
 		}
-		r, err := h.Follow(a.ctx, info.ID, host.Options{Sink: l})
+		r, err := k.watch(a.ctx, info.ID, l)
 		if err != nil {
 			return a.runFailed(err)
 		}
@@ -39,7 +39,7 @@ func (a *app) runsLogs(h *host.Host, info *host.RunInfo) error {
 		}
 		return a.logged(l, info)
 	}
-	events, err := h.RunEvents(a.ctx, info.ID, 0, 0)
+	events, err := k.RunEvents(a.ctx, info.ID, 0, 0)
 	if err != nil {
 		return a.runFailed(err)
 	}

@@ -16,8 +16,8 @@ func (a *app) runsShowCommand() *cli.Command {
 what stands so far.`, nil, a.runsShow)
 }
 
-func (a *app) runsShow(h *host.Host, info *host.RunInfo) error {
-	r, err := h.RunResult(a.ctx, info.ID)
+func (a *app) runsShow(k keeper, info *host.RunInfo) error {
+	r, err := k.RunResult(a.ctx, info.ID)
 	if err != nil {
 		return a.runFailed(err)
 	}
@@ -27,7 +27,7 @@ func (a *app) runsShow(h *host.Host, info *host.RunInfo) error {
 	case "quiet":
 		return nil
 	}
-	events, err := h.RunEvents(a.ctx, info.ID, 0, 0)
+	events, err := k.RunEvents(a.ctx, info.ID, 0, 0)
 	if err != nil {
 		return a.runFailed(err)
 	}

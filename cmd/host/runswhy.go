@@ -14,8 +14,8 @@ func (a *app) runsWhyCommand() *cli.Command {
 run that has ended, what failed and who answered instead.`, nil, a.runsWhy)
 }
 
-func (a *app) runsWhy(h *host.Host, info *host.RunInfo) error {
-	waits, err := h.Why(a.ctx, info.ID)
+func (a *app) runsWhy(k keeper, info *host.RunInfo) error {
+	waits, err := k.Why(a.ctx, info.ID)
 	if err != nil {
 		return a.runFailed(err)
 	}
