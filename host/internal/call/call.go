@@ -242,7 +242,7 @@ func (k *attempts) ask(ctx context.Context, a *workflow.Answerer, who int) (answ
 		r.Slot.Release() // it may wait: waits hold no slot
 	}
 	k.plugin = p
-	k.call = plugin.Call{Function: a.Function, Input: input.Bytes(), Log: k.log, Meta: plugin.Meta{
+	k.call = plugin.Call{Function: a.Function, Input: input.Bytes(), Log: k.log, Idempotent: r.Node.Idempotent, Meta: plugin.Meta{
 		RunID: r.RunID, Workflow: r.Plan.Name, Node: r.Path, IdempotencyKey: idempotencyKey(r.RunID, r.Key, who),
 	}}
 	out, err := k.set.stack(r.Node, who).Do(ctx, resilience.Options{

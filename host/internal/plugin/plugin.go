@@ -43,6 +43,9 @@ type Call struct {
 	Function string
 	Input    []byte
 	Meta     Meta
+	// Idempotent is true when the work may be done more than once: only such calls
+	// are made to a version on trial.
+	Idempotent bool
 	// Log takes the lines that the plugin logs: level is debug, info, warn or
 	// error. It is called on the goroutine of Call. nil: nobody wants them.
 	Log func(level, message string)

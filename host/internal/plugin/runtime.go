@@ -38,6 +38,12 @@ type Config struct {
 	Getenv func(name string) (string, bool)
 	// MaxModuleBytes is the largest module that is read. 0: 64 MiB.
 	MaxModuleBytes int64
+	// Trace gives the W3C traceparent that goes into the requests of a call's
+	// plugin; "": none. A guest's own header is never replaced. nil: no tracing.
+	Trace func(Meta) string
+	// OnHTTP is told of every request of a plugin when it is over, on the call's
+	// goroutine, which waits for it. nil: nobody wants to know.
+	OnHTTP func(Meta, HTTPExchange)
 }
 
 // Runtime loads plugins. Plugins of the same content share compiled code. It

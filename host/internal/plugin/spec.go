@@ -17,6 +17,9 @@ type Spec struct {
 	// behind it are a module or an Extism manifest.
 	Source string
 	Dir    string
+	// Module are the bytes themselves, where they are not to be read from Source,
+	// which stays for its name. A manifest among them may name no files.
+	Module []byte
 	// SHA256 is the digest of those bytes in hex, with or without "sha256:" before
 	// it. Required for https.
 	SHA256 string
@@ -33,6 +36,8 @@ type Spec struct {
 	Allow   Allow
 	Args    []string // of a WASI command, without argv[0]
 	Secrets []Secret
+	// Record is how many of the last calls are kept for replay; see Recording.
+	Record int
 }
 
 // Values of Spec.ABI and Spec.Reset.
