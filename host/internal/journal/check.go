@@ -106,12 +106,9 @@ func (c *check) versions() error {
 	if app != applicationID {
 		return damaged("this is not a journal of host, or its first page was overwritten")
 	}
-	has, err := c.conn.one("PRAGMA user_version")
+	has, err := look(c.conn)
 	if err != nil {
 		return err
-	}
-	if has > schema {
-		return newerError(has)
 	}
 	c.good(c.path, "schema version %d, SQLite %s", has, version)
 	commits, err := c.conn.commits()

@@ -40,6 +40,9 @@ func remedy(err error) string {
 	if errors.As(err, new(*damage)) {
 		return damagedRemedy
 	}
+	if errors.As(err, new(*layoutError)) {
+		return layoutRemedy
+	}
 	if errors.Is(err, ErrServed) {
 		return "Give it the workflows too, stop it, or choose another folder with --state."
 	}

@@ -32,12 +32,9 @@ func migrate(c *conn, point func(string)) error {
 	} else if app != applicationID {
 		return damaged("this is not a journal of host, or its first page was overwritten")
 	}
-	version, err := c.one("PRAGMA user_version")
+	version, err := look(c)
 	if err != nil || version == schema {
 		return err
-	}
-	if version > schema || version < 0 {
-		return newerError(version)
 	}
 	if err := c.begin(patience, point); err != nil {
 		return err
@@ -52,32 +49,50 @@ func migrate(c *conn, point func(string)) error {
 	return err
 }
 
+// look returns the version of the journal as it is at one moment: its number and
+// its tables are read in one transaction, for another process may be migrating.
+func look(c *conn) (int64, error) {
+	if _, err := c.exec("BEGIN"); err != nil {
+		return 0, err
+	}
+	version, err := c.known()
+	if _, end := c.exec("COMMIT"); err == nil {
+		err = end
+	}
+	return version, err
+}
+
 func advance(c *conn) error {
 	// Another process may have been quicker.
-	version, err := c.one("PRAGMA user_version")
+	version, err := c.known()
 	if err != nil {
 		return err
 	}
-	if version > schema {
-		return newerError(version)
-	}
 	for version < schema {
 		version++
-		text, err := migrations.ReadFile(fmt.Sprintf("migrations/%04d.sql", version))
-		if err != nil {
+		if err := c.step(version); err != nil {
 			return err
-		}
-		for _, statement := range strings.Split(uncommented(string(text)), ";") {
-			if strings.TrimSpace(statement) == "" {
-				continue
-			}
-			if _, err := c.exec(statement); err != nil {
-				return fmt.Errorf("migration %d: %w", version, err)
-			}
 		}
 	}
 	_, err = c.exec(fmt.Sprintf("PRAGMA user_version = %d", schema))
 	return err
+}
+
+// step does the migration to a version from the one before it.
+func (c *conn) step(version int64) error {
+	text, err := migrations.ReadFile(fmt.Sprintf("migrations/%04d.sql", version))
+	if err != nil {
+		return err
+	}
+	for statement := range strings.SplitSeq(uncommented(string(text)), ";") {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		if _, err := c.exec(statement); err != nil {
+			return fmt.Errorf("migration %d: %w", version, err)
+		}
+	}
+	return nil
 }
 
 func uncommented(script string) string {

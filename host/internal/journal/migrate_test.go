@@ -28,6 +28,11 @@ func TestNotOurs(t *testing.T) {
 		"newer": {func(path string) error {
 			return alter(path, fmt.Sprintf("PRAGMA user_version = %d", schema+1))
 		}, "use a newer host"},
+		// What a build of host between two releases had under the same number.
+		"a column less": {func(path string) error { return alter(path, "ALTER TABLE records DROP COLUMN commits") }, "development build"},
+		"another table": {func(path string) error { return alter(path, "CREATE TABLE more (n INTEGER)") }, "development build"},
+		"a lost index":  {func(path string) error { return alter(path, "DROP INDEX commands_open") }, "name another one with --state"},
+		"no tables":     {func(path string) error { return alter(path, "PRAGMA user_version = 0") }, "development build"},
 		"not a journal": {func(path string) error { return alter(path, "PRAGMA application_id = 7") }, "not a journal"},
 		"empty":         {func(path string) error { return os.WriteFile(path, nil, 0o600) }, "empty"},
 		"text":          {func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("hello ", 1000)), 0o600) }, "damaged"},
@@ -58,7 +63,7 @@ func TestNotOurs(t *testing.T) {
 	}
 }
 
-// alter makes a journal and changes it.
+// alter makes a journal, closes it and changes it.
 func alter(path, statement string) error {
 	ctx, background := testContext()
 	defer background()
@@ -66,13 +71,15 @@ func alter(path, statement string) error {
 	if err != nil {
 		return err
 	}
-	if err := j.do(ctx, "", func(t *tx) error {
-		_, err := t.exec(statement)
-		return err
-	}); err != nil {
+	if err := j.Close(ctx); err != nil {
 		return err
 	}
-	return j.Close(ctx)
+	c, err := dial(ctx, dsn(path, sealedVFS))
+	if err != nil {
+		return err
+	}
+	_, err = c.exec(statement)
+	return errors.Join(err, c.close())
 }
 
 func TestUnusableFolder(t *testing.T) {
