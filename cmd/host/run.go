@@ -46,9 +46,9 @@ person, 12 cancelled, 130 interrupted.`,
 	}
 }
 
-// runOnce loads and runs the workflow. loaded, if any, learns what was loaded
-// before the run starts.
-func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
+// runOnce loads and runs the workflow. watcher, if any, learns what was loaded
+// before the run starts, and all that happens in it.
+func (a *app) runOnce(ctx context.Context, watcher *watcherOf) error {
 	h, kept, err := a.openForRun()
 	if err != nil {
 		return err
@@ -58,8 +58,8 @@ func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
 	if err != nil {
 		return err
 	}
-	if loaded != nil {
-		loaded(w)
+	if watcher != nil {
+		watcher.loaded(w)
 	}
 	options := host.Options{RunID: a.c.String("run-id")}
 	if options.Input, options.HasInput, err = a.runInput(w); err != nil {
@@ -71,6 +71,9 @@ func (a *app) runOnce(ctx context.Context, loaded func(*host.Workflow)) error {
 	}
 	p := newFirstRun(a.progressOf(known, newBoard(w.Plan())), h.Loading)
 	options.Sink = p
+	if watcher != nil {
+		options.Sink = event.SinkFunc(func(e *event.Event) { watcher.saw(e); p.Emit(e) })
+	}
 	r, err := h.Start(ctx, w, options)
 	if err != nil {
 		p.Close("")

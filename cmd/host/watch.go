@@ -2,18 +2,18 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
 	"wasmhost/host"
+	"wasmhost/host/event"
 	"wasmhost/host/workflow"
 )
 
@@ -21,15 +21,12 @@ import (
 // editors and compilers write in several steps.
 const settle = 200 * time.Millisecond
 
-// maxWatched bounds the folders that are watched.
-const maxWatched = 256
-
 // errChanged cancels a run that a change has overtaken.
 var errChanged = errors.New("the files changed")
 
-// watch runs the workflow, and runs it again whenever its files change: the
-// file itself, those that it names, its plugins. A run that is under way is
-// cancelled. It ends by ctrl-C.
+// watch runs the workflow, and runs it again whenever its files change. A
+// workflow file that changes cancels the run that is under way; a plugin is
+// swapped in it. It ends by ctrl-C.
 func (a *app) watch() error {
 	file, err := workflowFile(a.c.Args().First())
 	if err != nil {
@@ -43,14 +40,13 @@ func (a *app) watch() error {
 	s := &watched{watcher: watcher, folders: map[string]bool{}, file: file}
 	s.folder(filepath.Dir(file), true)
 	for {
-		seen := s.digest()
 		ctx, cancel := context.WithCancelCause(a.ctx)
-		done := make(chan error, 1)
-		plans := make(chan *workflow.Plan, 1)
+		r := &watchedRun{app: a, watched: s, cancel: cancel, workflow: s.digest(), modules: s.modules(), running: true,
+			done: make(chan error, 1), plans: make(chan *workflow.Plan, 1), answered: map[string]bool{}}
 		go func() {
-			done <- a.runOnce(ctx, func(w *host.Workflow) { plans <- w.Plan() })
+			r.done <- a.runOnce(ctx, &watcherOf{loaded: func(w *host.Workflow) { r.plans <- w.Plan() }, saw: r.saw})
 		}()
-		exit := a.watchRun(s, seen, done, plans, cancel)
+		exit := r.wait()
 		cancel(nil)
 		if exit != 0 {
 			return quietly(exit)
@@ -59,159 +55,148 @@ func (a *app) watch() error {
 	}
 }
 
-// watchRun waits for the end of a run and for a change; 0 asks for another run.
-func (a *app) watchRun(s *watched, seen [32]byte, done chan error, plans chan *workflow.Plan, cancel context.CancelCauseFunc) int {
+// watcherOf is who wants to know of a run that is watched.
+type watcherOf struct {
+	loaded func(*host.Workflow)
+	saw    event.SinkFunc
+}
+
+// watchedRun is one run of a workflow whose files are watched.
+type watchedRun struct {
+	*app
+	*watched
+	cancel   context.CancelCauseFunc
+	done     chan error
+	plans    chan *workflow.Plan
+	workflow [32]byte            // the files of the workflow as this run has them
+	modules  map[string][32]byte // and its plugins, when last looked at
+	running  bool
+	again    bool                // something has changed that this run does not have
+	swapped  map[string][32]byte // plugins that have changed while the run went on
+	built    chan build          // nil: nothing is being built
+
+	mu       sync.Mutex
+	answered map[string]bool // the digests of the versions that were called
+}
+
+// saw notes which versions of plugins the run has called.
+func (r *watchedRun) saw(e *event.Event) {
+	if e.Digest != "" {
+		r.mu.Lock()
+		r.answered[e.Digest] = true
+		r.mu.Unlock()
+	}
+}
+
+// build is a build that has ended.
+type build struct {
+	of  *builder
+	err error
+}
+
+// wait waits for the end of the run and for a change; 0 asks for another run.
+func (r *watchedRun) wait() int {
+	ctx := r.ctx
 	var quiet <-chan time.Time
-	running, changed := true, false
 	for {
-		if !running && changed {
+		if !r.running && r.again {
 			return 0
 		}
 		select {
-		case p := <-plans:
-			s.plan(p)
+		case p := <-r.plans:
+			r.plan(p)
 			// What the plan names counts from now on.
-			seen = s.digest()
-		case err := <-done:
-			running = false
-			if exit := interrupted(a.ctx); exit != 0 {
-				a.report("run", err)
+			r.workflow, r.modules = r.digest(), r.watched.modules()
+		case err := <-r.done:
+			r.running = false
+			if exit := interrupted(ctx); exit != 0 {
+				r.report("run", err)
 				return exit
 			}
-			if err != nil && !changed {
-				a.report("run", err)
+			if err != nil && !r.again {
+				r.report("run", err)
 			}
-			if !changed {
-				a.say("watching %s; ctrl-C ends", counted(len(s.folders), "folder"))
+			if r.again = r.again || r.missed(); !r.again {
+				r.say("watching %s; ctrl-C ends", counted(len(r.folders), "folder"))
 			}
-		case <-a.ctx.Done():
-			if !running {
-				return max(interrupted(a.ctx), 1)
+		case <-ctx.Done():
+			if r.running {
+				<-r.done // it hears it too, and ends
 			}
-			// The run hears it too, and ends; wait for it.
-			<-done
-			return max(interrupted(a.ctx), 1)
-		case e, open := <-s.watcher.Events:
+			if r.built != nil {
+				<-r.built
+			}
+			return max(interrupted(ctx), 1)
+		case e, open := <-r.watcher.Events:
 			if !open {
 				return exitFailed
 			}
 			if e.Has(fsnotify.Create) {
 				if info, err := os.Stat(e.Name); err == nil && info.IsDir() {
-					s.folder(e.Name, true)
+					r.folder(e.Name, true)
 				}
 			}
 			quiet = time.After(settle)
-		case err := <-s.watcher.Errors:
-			a.say("watching: %v", err)
+		case err := <-r.watcher.Errors:
+			r.say("watching: %v", err)
 		case <-quiet:
 			quiet = nil
-			if now := s.digest(); now != seen {
-				seen, changed = now, true
-				cancel(errChanged)
+			r.changed()
+		case b := <-r.built:
+			r.built = nil
+			if b.err != nil {
+				r.say("the build of plugin %s failed: %v", clean(b.of.plugin), b.err)
 			}
+			r.changed()
 		}
 	}
 }
 
-// watched is what a workflow consists of on disk.
-type watched struct {
-	watcher *fsnotify.Watcher
-	folders map[string]bool
-	file    string   // the workflow
-	files   []string // what it names, as far as it could be read
-}
-
-// folder watches a folder, and those below it that may hold schemas and
-// workflows. Single files are not watched: saving replaces them.
-func (s *watched) folder(dir string, below bool) {
-	if s.folders[dir] || len(s.folders) >= maxWatched {
+// changed looks at what has changed on disk, when it has settled.
+func (r *watchedRun) changed() {
+	if now := r.digest(); now != r.workflow {
+		r.workflow, r.again = now, true
+		r.cancel(errChanged)
+	}
+	for file, sum := range r.watched.modules() {
+		if r.modules[file] == sum {
+			continue
+		}
+		r.modules[file] = sum
+		if !r.running {
+			r.again = true
+			continue
+		}
+		if r.swapped == nil {
+			r.swapped = map[string][32]byte{}
+		}
+		r.swapped[file] = sum
+	}
+	if r.built != nil {
+		return // it is looked again when that has ended
+	}
+	for _, b := range r.builders {
+		if !b.stale() {
+			continue
+		}
+		r.say("building plugin %s: %s", clean(b.plugin), clean(b.command))
+		built := make(chan build, 1)
+		r.built = built
+		go func() { built <- build{b, b.build(r.ctx)} }()
 		return
 	}
-	if err := s.watcher.Add(dir); err != nil {
-		return // it is gone, or there are too many: the others are watched
-	}
-	s.folders[dir] = true
-	if !below {
-		return
-	}
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && e.Name() != "node_modules" && e.Name() != "target" {
-			s.folder(filepath.Join(dir, e.Name()), true)
-		}
-	}
 }
 
-// plan watches what a plan names outside of its own folder too.
-func (s *watched) plan(p *workflow.Plan) {
-	s.files = nil
-	seen := map[*workflow.Plan]bool{}
-	var walk func(*workflow.Plan)
-	walk = func(p *workflow.Plan) {
-		if p == nil || seen[p] {
-			return
-		}
-		seen[p] = true
-		s.folder(p.Dir, true)
-		s.files = append(s.files, p.File)
-		for _, pl := range p.Plugins {
-			if strings.Contains(pl.Source, "://") || strings.HasPrefix(pl.Source, "builtin:") {
-				continue
-			}
-			path := pl.Source
-			if !filepath.IsAbs(path) {
-				path = filepath.Join(p.Dir, path)
-			}
-			s.files = append(s.files, path)
-			s.folder(filepath.Dir(path), false)
-		}
-		for i := range p.Nodes {
-			walk(p.Nodes[i].Sub)
-		}
-		for i := range p.Levels {
-			walk(p.Levels[i].Plan)
+// missed reports whether a plugin has changed while the run went on and its new
+// version was never called: then there is something to see in another run.
+func (r *watchedRun) missed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, sum := range r.swapped {
+		if !r.answered["sha256:"+hex.EncodeToString(sum[:])] {
+			return true
 		}
 	}
-	walk(p)
+	return false
 }
 
-// maxHashed is the largest file whose contents are compared; of a larger one,
-// size and time count.
-const maxHashed = 32 << 20
-
-// digest is over the contents of everything that the workflow may consist of,
-// so that a save without a change runs nothing.
-func (s *watched) digest() [32]byte {
-	sum := sha256.New()
-	add := func(path string) {
-		info, err := os.Stat(path)
-		if err != nil || info.Size() > maxHashed {
-			if err == nil {
-				fmt.Fprintf(sum, "%q %d %v\n", path, info.Size(), info.ModTime())
-			}
-			return
-		}
-		text, err := os.ReadFile(path)
-		fmt.Fprintf(sum, "%q %d %v\n", path, len(text), err == nil)
-		sum.Write(text)
-	}
-	for _, path := range append([]string{s.file}, s.files...) {
-		add(path)
-	}
-	// Schemas, and workflows that a broken file did not get to name.
-	root := filepath.Dir(s.file)
-	_ = fs.WalkDir(os.DirFS(root), ".", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return nil // gone while we looked
-		case d.IsDir():
-			if path != "." && !s.folders[filepath.Join(root, path)] {
-				return fs.SkipDir
-			}
-		case filepath.Ext(path) == ".toml" || filepath.Ext(path) == ".json":
-			add(filepath.Join(root, path))
-		}
-		return nil
-	})
-	return [32]byte(sum.Sum(nil))
-}
