@@ -155,8 +155,8 @@ func (h *Host) Retain(ctx context.Context, age time.Duration, count int) (int, e
 	if h.journal == nil {
 		return 0, errNoJournal
 	}
-	n, err := h.journal.Retain(ctx, age, count)
-	return n, h.recorded(err)
+	ids, err := h.journal.Retain(ctx, age, count)
+	return len(ids), h.recorded(err)
 }
 
 // HealthHistory are the last reports of a workflow, oldest first, of all

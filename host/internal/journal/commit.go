@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"time"
+
+	"wasmhost/host/event"
 )
 
 // op is one thing to write.
@@ -20,11 +22,12 @@ type op struct {
 type errands struct {
 	breakers map[[2]string]Breaker
 	reports  []namedReport
+	audits   []event.Audit
 	orphans  []*Writer // whose write failed: their runs are given back
 }
 
 func (e *errands) none() bool {
-	return len(e.breakers) == 0 && len(e.reports) == 0 && len(e.orphans) == 0
+	return len(e.breakers) == 0 && len(e.reports) == 0 && len(e.audits) == 0 && len(e.orphans) == 0
 }
 
 // The most that one transaction takes; what is behind waits for the next.
@@ -227,6 +230,7 @@ func (j *Journal) requeue(e errands) {
 		}
 	}
 	j.errands.reports = trimReports(append(e.reports, j.errands.reports...))
+	j.errands.audits = trimAudits(append(e.audits, j.errands.audits...))
 	j.errands.orphans = append(e.orphans, j.errands.orphans...)
 }
 

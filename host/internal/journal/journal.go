@@ -1,8 +1,8 @@
 // Package journal keeps what happened on disk: runs and their records, outputs,
-// breakers, health reports and the words that processes send to each other, in
-// one SQLite file that any number of processes share. It knows what a record
-// is, not what it means: replaying is the engine's. It is the only door to
-// SQLite.
+// breakers, health reports, schedules, chosen versions of plugins, who changed
+// what, and the words that processes send to each other, in one SQLite file that
+// any number of processes share. It knows what a record is, not what it means:
+// replaying is the engine's. It is the only door to SQLite.
 package journal
 
 import (

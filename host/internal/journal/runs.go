@@ -149,9 +149,9 @@ func (t *tx) delete(id string) error {
 }
 
 // Retain deletes runs that have ended: those older than age (0: none for their
-// age) and all but the newest count (0: any number). It returns how many. It
+// age) and all but the newest count (0: any number). It returns their ids. It
 // works in small transactions, between which others get their turn.
-func (j *Journal) Retain(ctx context.Context, age time.Duration, count int) (int, error) {
+func (j *Journal) Retain(ctx context.Context, age time.Duration, count int) ([]string, error) {
 	var ids []string
 	read := func(row []driver.Value) error {
 		var id string
@@ -170,17 +170,17 @@ func (j *Journal) Retain(ctx context.Context, age time.Duration, count int) (int
 		}
 		return nil
 	})
-	deleted := 0
+	var deleted []string
 	for len(ids) > 0 && err == nil {
 		n := min(len(ids), 32)
-		gone := 0
+		var gone []string
 		err = j.do(ctx, "cannot be written", func(t *tx) error {
 			for _, id := range ids[:n] {
 				err := t.delete(id)
 				var alive *AliveError
 				switch {
 				case err == nil:
-					gone++
+					gone = append(gone, id)
 				case !errors.As(err, &alive) && !errors.Is(err, ErrNotFound):
 					return err
 				}
@@ -188,7 +188,7 @@ func (j *Journal) Retain(ctx context.Context, age time.Duration, count int) (int
 			return nil
 		})
 		if err == nil {
-			deleted += gone
+			deleted = append(deleted, gone...)
 		}
 		ids = ids[n:]
 	}

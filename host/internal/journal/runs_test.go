@@ -124,8 +124,13 @@ func TestRetain(t *testing.T) {
 		must(t, err)
 		list, err := j.Runs(ctx, Filter{})
 		must(t, err)
-		if got := ids(list); got != c.want || deleted != 10-len(list) {
-			t.Errorf("%v %d: %s left, %d deleted", c.age, c.count, got, deleted)
+		if got := ids(list); got != c.want || len(deleted) != 10-len(list) {
+			t.Errorf("%v %d: %s left, %v deleted", c.age, c.count, got, deleted)
+		}
+		for _, id := range deleted {
+			if slices.ContainsFunc(list, func(r *Run) bool { return r.ID == id }) {
+				t.Errorf("%v %d: %s is said to be deleted", c.age, c.count, id)
+			}
 		}
 		kept := int64(0)
 		for _, r := range list {
@@ -141,7 +146,7 @@ func TestRetain(t *testing.T) {
 			return err
 		}))
 		// The ids are free again, and histories do not mix.
-		if deleted > 0 {
+		if len(deleted) > 0 {
 			w := begin(t, j, "run0")
 			must(t, append1(w, step("run0", 1)))
 			records, err := j.Records(ctx, "run0", 0, 0)

@@ -89,6 +89,9 @@ func (t *tx) run(batch []op, results []error, e errands) error {
 			return err
 		}
 	}
+	if err := t.saveAudits(e.audits); err != nil {
+		return err
+	}
 	if records == 0 || others {
 		if _, err := t.exec("UPDATE meta SET commits = ?", t.commit); err != nil {
 			return err
