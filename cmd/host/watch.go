@@ -199,4 +199,3 @@ func (r *watchedRun) missed() bool {
 	}
 	return false
 }
-
