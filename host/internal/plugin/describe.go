@@ -133,19 +133,27 @@ func (n *network) ask(d *Description) error {
 	return nil
 }
 
-// granted are the origins that the workflow grants and the plugin asks for.
-func (n *network) granted() []string {
-	list := []string{}
+// origins are those that the workflow grants and the plugin asks for.
+func (n *network) origins() []origin {
+	if n.asked == nil {
+		return n.rules
+	}
+	var list []origin
 	for _, r := range n.rules {
-		if n.asked == nil {
-			list = append(list, r.String())
-			continue
-		}
 		for _, a := range n.asked {
 			if both, ok := r.intersect(a); ok {
-				list = append(list, both.String())
+				list = append(list, both)
 			}
 		}
+	}
+	return list
+}
+
+// granted are the origins in words.
+func (n *network) granted() []string {
+	list := []string{}
+	for _, o := range n.origins() {
+		list = append(list, o.String())
 	}
 	return list
 }

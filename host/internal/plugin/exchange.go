@@ -1,6 +1,12 @@
 package plugin
 
-import "time"
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"wasmhost/host/event"
+)
 
 // HTTPExchange is one request of a plugin, redirects included, as telemetry
 // knows it: without query, headers and bodies.
@@ -8,9 +14,41 @@ type HTTPExchange struct {
 	Method string
 	URL    string // origin and path
 	Status int    // 0: there was no answer
-	Code   string // of the error, "" when there was an answer
+	Code   string // of the error; "" when the plugin got an answer
 	Start  time.Time
 	End    time.Time
-	// Sent and Received are bytes of bodies.
+	// Sent is the size of the plugin's body, Received that of the answer's, as far
+	// as it was read.
 	Sent, Received int64
+}
+
+// traceHeader is W3C's; it is dropped, like most headers, where a redirect leads
+// to another origin.
+const traceHeader = "Traceparent"
+
+// trace puts the call's trace into a request, where the guest put none.
+func (in *instance) trace(req *http.Request) {
+	trace := in.plugin.runtime.cfg.Trace
+	if trace == nil || req.Header.Get(traceHeader) != "" {
+		return
+	}
+	if parent := trace(in.meta); parent != "" {
+		req.Header.Set(traceHeader, parent)
+	}
+}
+
+// exchanged tells of a request that is over.
+func (in *instance) exchanged(began time.Time, method string, u *url.URL, body []byte, received int64, answer []byte, failed *event.Error) {
+	if t := in.tape; t != nil && failed == nil {
+		t.add(method, u, body, &in.http, answer)
+	}
+	tell := in.plugin.runtime.cfg.OnHTTP
+	if tell == nil {
+		return
+	}
+	x := HTTPExchange{Method: method, URL: in.plugin.masks.text(shown(u)), Status: in.http.status, Start: began, End: time.Now(), Sent: int64(len(body)), Received: received}
+	if failed != nil {
+		x.Code = failed.Code
+	}
+	tell(in.meta, x)
 }

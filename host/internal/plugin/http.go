@@ -10,6 +10,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"time"
 
 	"wasmhost/host/event"
 )
@@ -82,6 +83,9 @@ func (in *instance) roundTrip(asked guestRequest, body []byte) ([]byte, *event.E
 	if !token(method) || method == http.MethodConnect || method == http.MethodTrace {
 		return nil, in.httpFault(event.Permanent, codeDenied, nil, "the method %q is not allowed", printable(method))
 	}
+	if in.plugin.spec.withheld != nil {
+		return in.replayed(method, u, body)
+	}
 	if err := net.permit(u); err != nil {
 		return nil, in.httpFault(event.Permanent, codeDenied, nil, "%s %s: %v", method, shown(u), err)
 	}
@@ -96,7 +100,16 @@ func (in *instance) roundTrip(asked guestRequest, body []byte) ([]byte, *event.E
 	if failed := in.setHeaders(req, asked.Headers); failed != nil {
 		return nil, failed
 	}
-	client := &http.Client{Transport: &hop{in: in, first: u}, CheckRedirect: checkRedirect(net)}
+	in.trace(req)
+	began, received := time.Now(), in.asked.HTTPBytes
+	answer, failed := in.exchange(req, method, u)
+	in.exchanged(began, method, u, body, int64(in.asked.HTTPBytes-received), answer, failed)
+	return answer, failed
+}
+
+// exchange sends a request, follows where it is sent, and takes the answer in.
+func (in *instance) exchange(req *http.Request, method string, u *url.URL) ([]byte, *event.Error) {
+	client := &http.Client{Transport: &hop{in: in, first: u}, CheckRedirect: checkRedirect(in.plugin.network)}
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, in.explainHTTP(method, u, err)

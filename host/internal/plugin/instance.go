@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+	expsys "github.com/tetratelabs/wazero/experimental/sys"
 	"github.com/tetratelabs/wazero/experimental/sysfs"
 	"github.com/tetratelabs/wazero/sys"
 
@@ -51,6 +52,7 @@ type instance struct {
 	log   callLog
 	stdio stdio
 	http  httpState
+	tape  *tape
 	files int // open now
 	asked event.HostCalls
 }
@@ -95,7 +97,7 @@ func (in *instance) serve(ctx context.Context, e entry, c *Call) (output []byte,
 	in.own = callContext{Context: ctx, in: in}
 	in.log = callLog{to: c.Log, masks: in.plugin.masks, left: in.plugin.limits.Log}
 	in.stdio.begin()
-	in.http = httpState{}
+	in.http, in.tape = httpState{}, c.tape
 	in.asked = event.HostCalls{}
 	in.wasi.exited = false
 	in.memory.peak, in.memory.refused = in.memory.used, false
@@ -105,7 +107,7 @@ func (in *instance) serve(ctx context.Context, e entry, c *Call) (output []byte,
 	}
 	in.stdio.end()
 	in.asked.Logs = in.log.lines
-	in.ctx, in.log.to, in.meta, in.own.Context = nil, nil, Meta{}, nil
+	in.ctx, in.log.to, in.meta, in.own.Context, in.tape = nil, nil, Meta{}, nil, nil
 	if in.memory.refused {
 		in.spent = true
 	}
@@ -324,7 +326,11 @@ func (in *instance) moduleConfig() wazero.ModuleConfig {
 	if len(p.mounts) > 0 {
 		fs := wazero.NewFSConfig()
 		for _, m := range p.mounts {
-			fs = fs.(sysfs.FSConfig).WithSysFSMount(&rootFS{in: in, root: m.root, write: m.write}, m.at)
+			var folder expsys.FS = &rootFS{in: in, root: m.root, write: m.write}
+			if m.root == nil {
+				folder = withheldFS{in: in}
+			}
+			fs = fs.(sysfs.FSConfig).WithSysFSMount(folder, m.at)
 		}
 		c = c.WithFSConfig(fs)
 	}

@@ -30,6 +30,11 @@ func (r *Runtime) load(ctx context.Context, s Spec) (*Plugin, *event.Error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.make(ctx, s, img)
+}
+
+// make makes a plugin of what was read, and asks it what it says of itself.
+func (r *Runtime) make(ctx context.Context, s Spec, img *image) (*Plugin, *event.Error) {
 	p, err := r.assemble(ctx, s, img)
 	if err != nil {
 		return nil, err
@@ -49,9 +54,12 @@ func (r *Runtime) assemble(ctx context.Context, s Spec, img *image) (*Plugin, *e
 	if s.Reset == "" {
 		s.Reset = ResetCall
 	}
+	s.Module, s.kept = nil, nil // they are in the image
 	p := &Plugin{
 		runtime:       r,
 		spec:          s,
+		image:         img.kept(),
+		reach:         img.reach(),
 		limits:        img.tighten(s.Limits.withDefaults()),
 		timeout:       img.timeout,
 		exports:       newExports(img.abi, img.main().exports()),
@@ -83,9 +91,7 @@ func (r *Runtime) assemble(ctx context.Context, s Spec, img *image) (*Plugin, *e
 		err = r.adopt(p)
 	}
 	if err != nil {
-		for _, m := range p.mounts {
-			m.root.Close()
-		}
+		p.unmount()
 		p.program.release()
 		return nil, err
 	}

@@ -19,6 +19,8 @@ type Plugin struct {
 	limits  Limits
 	timeout time.Duration // a manifest's own; 0: none
 	exports exports
+	image   *image // as it was read
+	reach   reach
 	binary  map[string]bool // functions whose output is bytes, as described
 
 	config        map[string]string
@@ -34,6 +36,8 @@ type Plugin struct {
 	states [2]atomic.Pointer[state]
 	pool   pool
 	done   chan struct{} // closed when all is given back
+	// disposed, if not nil, is called then. Guarded by the pool's lock.
+	disposed func()
 }
 
 // Call is one call of an exported function.
@@ -49,6 +53,8 @@ type Call struct {
 	// Log takes the lines that the plugin logs: level is debug, info, warn or
 	// error. It is called on the goroutine of Call. nil: nobody wants them.
 	Log func(level, message string)
+
+	tape *tape // nil: nobody wants to know what it did on the network
 }
 
 // Meta is what a plugin may want to know about the call, as config keys
@@ -82,6 +88,10 @@ type Answer struct {
 // Name is the name the plugin was loaded under, Digest its version.
 func (p *Plugin) Name() string   { return p.spec.Name }
 func (p *Plugin) Digest() string { return p.program.digest }
+
+// Module are the bytes that it was loaded from: of a module, or of a manifest.
+// Nobody may change them.
+func (p *Plugin) Module() []byte { return p.image.source }
 
 // Call runs one function and returns what it wrote. It waits for a free
 // instance, runs the module's initialisers and the function on the caller's
@@ -179,11 +189,15 @@ func (p *Plugin) dispose() {
 	for i := range p.states {
 		p.states[i].Load().drop()
 	}
-	for _, m := range p.mounts {
-		m.root.Close()
-	}
+	p.unmount()
 	p.network.close()
 	p.program.release()
 	p.runtime.forget(p)
 	close(p.done)
+	p.pool.mu.Lock()
+	tell := p.disposed
+	p.pool.mu.Unlock()
+	if tell != nil {
+		tell()
+	}
 }

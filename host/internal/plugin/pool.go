@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -41,7 +42,9 @@ func (p *pool) enter(ctx context.Context, initialised bool) (*instance, *event.E
 	p.mu.Lock()
 	if p.ended {
 		p.mu.Unlock()
-		return nil, fault(event.System, codeClosed, "plugin %q is closed", p.plugin.spec.Name)
+		closed := fault(event.System, codeClosed, "plugin %q is closed", p.plugin.spec.Name)
+		closed.Cause = errClosed
+		return nil, closed
 	}
 	if ctx.Err() != nil {
 		p.mu.Unlock()
@@ -132,6 +135,17 @@ func (p *pool) leave(in *instance, now int64) {
 	if last {
 		p.plugin.dispose()
 	}
+}
+
+// errClosed marks the error of a call that came too late to begin.
+var errClosed = errors.New("closed")
+
+// load is how many calls are at work and how many wait for a turn, and how many
+// instances for a call.
+func (p *pool) load() (working, waiting, ready int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.working, len(p.waiting), len(p.ready)
 }
 
 // inUse is how many calls are at work, size how many instances wait for one.

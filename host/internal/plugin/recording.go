@@ -21,6 +21,8 @@ type Recording struct {
 	Duration time.Duration  `json:"duration"`
 }
 
+const maxRecording = 256 << 10
+
 // RecordedHTTP is one request that a plugin made and the answer it got, after
 // redirects.
 type RecordedHTTP struct {

@@ -18,7 +18,7 @@ import (
 
 // mount is a folder that is shown to a plugin.
 type mount struct {
-	root  *os.Root
+	root  *os.Root // nil: it is withheld
 	at    string
 	write bool
 }
@@ -26,6 +26,10 @@ type mount struct {
 func (p *Plugin) mountAll() *event.Error {
 	for _, m := range p.spec.Allow.FS {
 		at := path.Clean("/" + m.At)
+		if p.spec.withheld != nil {
+			p.mounts = append(p.mounts, mount{at: at})
+			continue
+		}
 		root, err := os.OpenRoot(p.spec.inDir(m.Path))
 		if err != nil {
 			return fault(event.Permanent, codeBadSpec, "allow.fs: %s cannot be shown to the plugin at %s: %v", m.Path, at, err)
@@ -33,6 +37,14 @@ func (p *Plugin) mountAll() *event.Error {
 		p.mounts = append(p.mounts, mount{root: root, at: at, write: m.Write})
 	}
 	return nil
+}
+
+func (p *Plugin) unmount() {
+	for _, m := range p.mounts {
+		if m.root != nil {
+			m.root.Close()
+		}
+	}
 }
 
 // rootFS is a mount as wazero sees it: an os.Root, out of which no path and no

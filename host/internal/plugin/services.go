@@ -57,6 +57,9 @@ func (in *instance) config(key string) (string, bool) {
 		return "", false
 	}
 	if name, ok := strings.CutPrefix(key, "secret."); ok {
+		if w := in.plugin.spec.withheld; w != nil && w.secrets[name] {
+			in.tape.lack("the secret " + name)
+		}
 		value, ok := in.plugin.configSecrets[name]
 		return value, ok
 	}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type image struct {
 	// that it names.
 	digest  string
 	size    int64
+	source  []byte        // the source's bytes
 	modules []imageModule // main last, once they are linked
 	abi     string
 
@@ -83,12 +85,32 @@ func (m *imageModule) hash() [sha256.Size]byte {
 	return *m.sum
 }
 
+// kept is the image as it was read, without what checking and preparing it
+// made: enough to load it again when its source has changed.
+func (img *image) kept() *image {
+	k := *img
+	k.abi, k.modules = "", slices.Clone(img.modules)
+	for i := range k.modules {
+		k.modules[i].info, k.modules[i].prepared = nil, nil
+	}
+	return &k
+}
+
 // read gets the bytes behind s.Source, checks them and takes a manifest apart.
 func (r *Runtime) read(ctx context.Context, s Spec) (*image, *event.Error) {
+	if s.kept != nil {
+		img := s.kept.kept()
+		return img, r.finish(img, s.ABI)
+	}
 	data, base, err := r.readSource(ctx, s)
 	if err != nil {
 		return nil, err
 	}
+	return r.check(ctx, s, data, base)
+}
+
+// check makes an image of a source's bytes.
+func (r *Runtime) check(ctx context.Context, s Spec, data []byte, base string) (*image, *event.Error) {
 	sum := sha256.Sum256(data)
 	own := digestName(sum)
 	if want := wantedDigest(s.SHA256); want != "" && want != own {
@@ -99,9 +121,10 @@ func (r *Runtime) read(ctx context.Context, s Spec) (*image, *event.Error) {
 		if err != nil {
 			return nil, err
 		}
+		img.source = data
 		return img, r.finish(img, s.ABI)
 	}
-	img := &image{digest: own, size: int64(len(data)), modules: []imageModule{{name: "main", wasm: data, sum: &sum, main: true}}}
+	img := &image{digest: own, size: int64(len(data)), source: data, modules: []imageModule{{name: "main", wasm: data, sum: &sum, main: true}}}
 	return img, r.finish(img, s.ABI)
 }
 
@@ -158,6 +181,11 @@ func isManifest(data []byte) bool {
 func (r *Runtime) readSource(ctx context.Context, s Spec) (data []byte, base string, err *event.Error) {
 	scheme, rest, hasScheme := strings.Cut(s.Source, "://")
 	switch {
+	case s.Module != nil:
+		if int64(len(s.Module)) > r.cfg.MaxModuleBytes {
+			return nil, "", r.tooLarge("the module", int64(len(s.Module)))
+		}
+		return s.Module, "", nil
 	case s.Source == "":
 		return nil, "", fault(event.Permanent, codeBadSpec, "the plugin has no source")
 	case strings.HasPrefix(s.Source, "builtin:"):

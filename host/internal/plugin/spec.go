@@ -38,6 +38,12 @@ type Spec struct {
 	Secrets []Secret
 	// Record is how many of the last calls are kept for replay; see Recording.
 	Record int
+
+	// kept is what was loaded before, instead of Module and Source.
+	kept *image
+	// withheld, if not nil, makes a plugin that has none of what is said here: a
+	// replica.
+	withheld *withheld
 }
 
 // Values of Spec.ABI and Spec.Reset.

@@ -119,6 +119,8 @@ func (w longWatch) Before(ctx context.Context, mod api.Module, _ api.FunctionDef
 	in.mustGoOn()
 	if w.name == "poll_oneoff" {
 		checkPoll(mod, uint32(params[0]), uint32(params[2]))
+	} else if in.plugin.spec.withheld != nil && len(in.plugin.mounts) > 0 {
+		in.tape.lack("files")
 	}
 	for _, i := range pathLengths[w.name] {
 		if n := uint32(params[i]); n > maxPathText {
