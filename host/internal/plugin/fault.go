@@ -45,6 +45,15 @@ const (
 	codeUnavailable = "not_available"
 )
 
+// The codes of errors that a swap may have, and no call.
+const (
+	codeGrow      = "permissions_grow"
+	codeUnhealthy = "unhealthy"
+	codeDiffers   = "replay_differs"
+	codeBusy      = "busy"
+	codeNoVersion = "no_version"
+)
+
 // reserved are the codes that only the host may use: those above, and those of
 // the rooms that stand around a call.
 var reserved = func() map[string]bool {
@@ -54,7 +63,7 @@ var reserved = func() map[string]bool {
 		codeHTTPLimit, codeHTTPFailed, codeHTTPRequest, codeMissing, codeDenied, codeBadModule, codeUnsupported,
 		codeDigest, codeNotFound, codeFetch, codeBadSpec, codeBadSecret, codeClosed, codeHost, codeUnavailable,
 		"invalid_output", "invalid_input", "expression", "deadline", "breaker_open", "rate_limited", "panic",
-		"outcome_unknown", "unhealthy",
+		"outcome_unknown", codeUnhealthy,
 	} {
 		m[code] = true
 	}

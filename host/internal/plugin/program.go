@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/tetratelabs/wazero"
@@ -29,6 +30,8 @@ type program struct {
 	runtime wazero.Runtime
 	close   func()
 	users   int // guarded by owner.mu
+	// modules is how many are compiled, bytes their size as Wasm.
+	modules, bytes atomic.Int64
 
 	ready sync.Once
 	err   *event.Error
@@ -117,6 +120,10 @@ func (p *program) buildWith(ctx context.Context, img *image, cache *codeCache) (
 	}
 	if failed := p.provide(ctx, img); failed != nil {
 		return failed
+	}
+	for i := range img.modules {
+		p.modules.Add(1)
+		p.bytes.Add(int64(len(img.modules[i].prepared)))
 	}
 	if cache != nil {
 		cache.seal()

@@ -2,12 +2,249 @@ package plugin
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
-// Watch tells, on its own goroutine and until ctx is done, which of files have
-// other content than when it last looked: the first time when Watch is called.
+// lookAgain is how often files are looked at although nothing was told: network
+// file systems tell nothing, and a queue can overflow. A look asks for sizes and
+// times only.
+const lookAgain = 10 * time.Second
+
+// Watch tells which of files have other content than when they were last looked
+// at, the first time being when Watch is called. It looks when nothing has
+// changed around them for settle; it watches the folders that lead to them, also
+// by way of symbolic links, so that a file may be written, replaced by another
+// one or by a link to one, go and come back. A file that is gone, or is no
+// regular file, keeps the content that was seen last.
+//
+// changed is called on Watch's goroutine; what changes meanwhile is seen
+// afterwards. Watch returns nil when ctx is done, and an error when nothing can
+// be watched.
 func Watch(ctx context.Context, files []string, settle time.Duration, changed func(file string)) error {
-	<-ctx.Done()
-	return nil
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("files cannot be watched: %w", err)
+	}
+	defer watcher.Close()
+	w := &watch{watcher: watcher, folders: map[string]bool{}}
+	for _, f := range files {
+		path, err := filepath.Abs(f)
+		if err != nil {
+			return fmt.Errorf("%s cannot be watched: %w", f, err)
+		}
+		w.files = append(w.files, &watchedFile{name: f, path: path})
+	}
+	w.follow()
+	if len(w.folders) == 0 && len(files) > 0 {
+		return fmt.Errorf("files cannot be watched: none of the folders of %s can", strings.Join(files, ", "))
+	}
+	w.look(nil)
+	return w.run(ctx, settle, changed)
+}
+
+// watch is the files, and the folders that are watched for their sake.
+type watch struct {
+	watcher *fsnotify.Watcher
+	files   []*watchedFile
+	folders map[string]bool
+	points  map[string]bool // in them: what leads to a file, or would
+}
+
+// watchedFile is a file as it was last seen.
+type watchedFile struct {
+	name, path string
+	info       os.FileInfo // nil: it was not there
+	digest     string      // of what was seen last; "": nothing was
+}
+
+func (w *watch) run(ctx context.Context, settle time.Duration, changed func(string)) error {
+	quiet := time.NewTimer(settle)
+	quiet.Stop()
+	defer quiet.Stop()
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e, open := <-w.watcher.Events:
+			if !open {
+				return errors.New("files are not watched any more: the system ended it")
+			}
+			if w.folders[e.Name] && (e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename)) {
+				// Another folder may have its name by now.
+				_ = w.watcher.Remove(e.Name)
+				delete(w.folders, e.Name)
+				quiet.Reset(settle)
+			}
+			if w.points[e.Name] { // others may change all the time
+				quiet.Reset(settle)
+			}
+		case err, open := <-w.watcher.Errors:
+			if !open {
+				return errors.New("files are not watched any more: the system ended it")
+			}
+			if errors.Is(err, fsnotify.ErrEventOverflow) {
+				quiet.Reset(settle)
+			}
+		case <-again.C:
+			if w.stale() {
+				quiet.Reset(settle)
+			}
+		case <-quiet.C:
+			// What was made between a look at a folder and its being watched is seen
+			// by looking at the files last.
+			w.follow()
+			if w.look(changed) {
+				quiet.Reset(settle) // it was being written while it was read
+			}
+		}
+	}
+}
+
+// follow watches what leads to the files now, and nothing else.
+func (w *watch) follow() {
+	lead := map[string]bool{}
+	w.points = map[string]bool{}
+	for _, f := range w.files {
+		for _, point := range leading(f.path) {
+			lead[filepath.Dir(point)], w.points[point] = true, true
+		}
+	}
+	for folder := range w.folders {
+		if !lead[folder] {
+			_ = w.watcher.Remove(folder)
+			delete(w.folders, folder)
+		}
+	}
+	for folder := range lead {
+		// Again, also when it is watched already: by now the name may lead to another
+		// folder, through a link above it.
+		if w.watcher.Add(folder) == nil {
+			w.folders[folder] = true
+		}
+	}
+}
+
+// maxLinks is how many links a path may lead through, as on Linux.
+const maxLinks = 40
+
+// leading are the names at which something can change what path leads to: that
+// of the file, and those of all links on the way, each without links in the
+// folders before it. Where the path ends early, the last is what is missing.
+func leading(path string) []string {
+	const slash = string(filepath.Separator)
+	// apart takes an absolute path apart.
+	apart := func(path string) (root string, names []string) {
+		volume := filepath.VolumeName(path)
+		return volume + slash, strings.Split(strings.Trim(filepath.Clean(path)[len(volume):], slash), slash)
+	}
+	var points []string
+	at, names := apart(path)
+	for links := 0; len(names) > 0; {
+		next := filepath.Join(at, names[0])
+		info, err := os.Lstat(next)
+		if err != nil {
+			return append(points, next)
+		}
+		if info.Mode()&os.ModeSymlink == 0 {
+			if len(names) == 1 {
+				return append(points, next)
+			}
+			at, names = next, names[1:]
+			continue
+		}
+		points = append(points, next)
+		to, err := os.Readlink(next)
+		if links++; err != nil || links > maxLinks {
+			return points
+		}
+		rest := names[1:]
+		if filepath.IsAbs(to) {
+			at, names = apart(to)
+		} else {
+			names = strings.Split(filepath.Clean(to), slash)
+		}
+		names = append(slices.Clone(names), rest...)
+	}
+	return points
+}
+
+// stale reports whether a file looks otherwise than when it was read.
+func (w *watch) stale() bool {
+	return slices.ContainsFunc(w.files, func(f *watchedFile) bool {
+		info, err := os.Stat(f.path)
+		if err != nil {
+			return f.info != nil
+		}
+		return f.info == nil || !unchanged(f.info, info)
+	})
+}
+
+func unchanged(a, b os.FileInfo) bool {
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
+}
+
+// look reads the files that look otherwise, and tells of those that are. busy is
+// true when one changed while it was read.
+func (w *watch) look(changed func(string)) (busy bool) {
+	for _, f := range w.files {
+		digest, info, err := readDigest(f.path)
+		switch {
+		case errors.Is(err, errBusy):
+			busy = true
+			continue
+		case err != nil:
+			f.info = nil
+			continue
+		}
+		f.info = info
+		if digest != f.digest {
+			f.digest = digest
+			if changed != nil {
+				changed(f.name)
+			}
+		}
+	}
+	return busy
+}
+
+var errBusy = errors.New("it changed while it was read")
+
+// readDigest is the digest of a regular file that nobody writes just now.
+func readDigest(path string) (string, os.FileInfo, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return "", nil, errors.Join(err, os.ErrInvalid) // a pipe would not open
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", nil, err
+	}
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil || !before.Mode().IsRegular() {
+		return "", nil, errors.Join(err, os.ErrInvalid)
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", nil, err
+	}
+	after, err := os.Stat(path)
+	if err != nil {
+		return "", nil, err
+	}
+	if !unchanged(before, after) {
+		return "", nil, errBusy
+	}
+	return digestName([sha256.Size]byte(sum.Sum(nil))), before, nil
 }
