@@ -231,6 +231,7 @@ func (b *builder) triggers() {
 			s.Overlap = overlap
 		}
 		s.CatchUp = t.duration("catch_up")
+		s.times, _ = parseCron(s.Cron, s.Timezone) // what is wrong was said already
 		b.plan.Schedules = append(b.plan.Schedules, s)
 	}
 	if e := b.root.find("webhook"); e != nil && e.item.kind == tableKind {
@@ -257,7 +258,8 @@ func (b *builder) triggers() {
 		a := Alert{}
 		a.URL, _ = t.str("url")
 		for _, s := range t.strings("on") {
-			a.On = append(a.On, s)
+			on, _ := parseAlert(s)
+			a.On = append(a.On, on)
 		}
 		b.plan.Alerts = append(b.plan.Alerts, a)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // cronField is one of the five fields of a cron expression.
@@ -24,8 +25,17 @@ var cronFields = []cronField{
 
 var cronShorthands = []string{"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
 
-// checkCron looks at a cron expression of five fields.
+// checkCron looks at a cron expression.
 func checkCron(s string) *problem {
+	c, p := parseCron(s, "UTC")
+	if p == nil && c.wall(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+		p = &problem{code: "bad_cron", message: fmt.Sprintf("%q never comes: that month has no such day", s)}
+	}
+	return p
+}
+
+// checkCronText looks at a cron expression's five fields, each by itself.
+func checkCronText(s string) *problem {
 	if strings.HasPrefix(s, "@") {
 		if slices.Contains(cronShorthands, s) {
 			return nil
@@ -47,9 +57,6 @@ func checkCron(s string) *problem {
 		}
 		at += len(text)
 	}
-	if fields[4] == "*" && !cronEverFires(fields[2], fields[3]) {
-		return &problem{code: "bad_cron", message: fmt.Sprintf("%q never comes: that month has no such day", s)}
-	}
 	return nil
 }
 
@@ -57,7 +64,7 @@ func checkCron(s string) *problem {
 func (f cronField) wrong(part string) string {
 	span, step, stepped := strings.Cut(part, "/")
 	if stepped {
-		if n, err := strconv.Atoi(step); err != nil || n < 1 || n > f.max {
+		if n, err := positiveInt(step); err != nil || n > f.max {
 			return fmt.Sprintf("%s: %q is no step", f.name, step)
 		}
 	}
@@ -90,38 +97,10 @@ func (f cronField) value(s string) (int, bool) {
 	return n, err == nil && n >= f.min && n <= f.max
 }
 
-// cronEverFires is false for days that no chosen month has, such as 30 2.
-func cronEverFires(day, month string) bool {
-	lengths := []int{31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
-	low := 31
-	for part := range strings.SplitSeq(day, ",") {
-		span, _, _ := strings.Cut(part, "/")
-		first, _, _ := strings.Cut(span, "-")
-		n, ok := cronFields[2].value(first)
-		if !ok {
-			n = 1
-		}
-		low = min(low, n)
+func positiveInt(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err == nil && n < 1 {
+		err = strconv.ErrRange
 	}
-	for part := range strings.SplitSeq(month, ",") {
-		span, _, stepped := strings.Cut(part, "/")
-		first, last, ranged := strings.Cut(span, "-")
-		a, ok := cronFields[3].value(first)
-		if !ok {
-			return true // *
-		}
-		b := a
-		if ranged {
-			b, _ = cronFields[3].value(last)
-		}
-		if stepped && !ranged {
-			b = 12
-		}
-		for m := a; m <= b; m++ {
-			if lengths[m-1] >= low {
-				return true
-			}
-		}
-	}
-	return false
+	return n, err
 }

@@ -229,7 +229,9 @@ type Level struct {
 // Schedule is a [[schedule]] table.
 type Schedule struct {
 	Cron, Timezone, Overlap string
-	CatchUp                 time.Duration
+	CatchUp                 time.Duration // 0: what was missed is not made up for
+
+	times *cronTimes // nil: not read yet
 }
 
 // Webhook is the [webhook] table.
@@ -241,5 +243,18 @@ type Webhook struct {
 // Alert is an [[alert]] table.
 type Alert struct {
 	URL string
-	On  []string
+	On  []AlertOn
 }
+
+// AlertOn is a change that somebody wants to be told of.
+type AlertOn struct {
+	What  string  // health, breaker or success_rate
+	Below float64 // of a success_rate: the percentage
+}
+
+// The changes that there are alerts of.
+const (
+	AlertHealth      = "health"
+	AlertBreaker     = "breaker"
+	AlertSuccessRate = "success_rate"
+)

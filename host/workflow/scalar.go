@@ -245,20 +245,29 @@ func checkURL(s string) *problem {
 var alertRate = regexp.MustCompile(`^success_rate\s*<\s*(\d+(?:\.\d+)?)$`)
 
 func checkAlert(s string) *problem {
-	if s == "health" || s == "breaker" {
-		return nil
+	_, p := parseAlert(s)
+	return p
+}
+
+func parseAlert(s string) (AlertOn, *problem) {
+	if s == AlertHealth || s == AlertBreaker {
+		return AlertOn{What: s}, nil
 	}
 	if m := alertRate.FindStringSubmatch(s); m != nil {
-		if n, err := strconv.ParseFloat(m[1], 64); err == nil && n <= 100 {
-			return nil
+		switch n, err := strconv.ParseFloat(m[1], 64); {
+		case err != nil || n > 100:
+			return AlertOn{}, &problem{code: "bad_number", message: "a success rate is a percentage, at most 100"}
+		case n == 0:
+			return AlertOn{}, &problem{code: "bad_number", message: "no success rate is below 0"}
+		default:
+			return AlertOn{What: AlertSuccessRate, Below: n}, nil
 		}
-		return &problem{code: "bad_number", message: "a success rate is a percentage, at most 100"}
 	}
-	hint := didYouMean(s, slices.Values([]string{"health", "breaker"}))
+	hint := didYouMean(s, slices.Values([]string{AlertHealth, AlertBreaker}))
 	if hint == "" {
 		hint = `there are "health", "breaker" and "success_rate < 95"`
 	}
-	return &problem{code: "bad_value", message: fmt.Sprintf("%q is nothing to be alerted of", s), hint: hint}
+	return AlertOn{}, &problem{code: "bad_value", message: fmt.Sprintf("%q is nothing to be alerted of", s), hint: hint}
 }
 
 // checkSource looks at the form of a plugin's source.
