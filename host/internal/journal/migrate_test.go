@@ -110,7 +110,7 @@ func TestPastVersions(t *testing.T) {
 			}
 			must(t, os.WriteFile(filepath.Join(dir, fileName), b, 0o600))
 			j := open(t, dir, Options{})
-			readPast(t, j)
+			readPast(t, j, version)
 			w, r, err := j.Take(ctx, "interrupted")
 			must(t, err)
 			must(t, append1(w, step("interrupted", int(r.Records)+1)))
@@ -151,10 +151,17 @@ func writePast(t *testing.T, j *Journal) {
 	must(t, err)
 	j.SaveBreaker(Breaker{Root: "flow", Key: "k", State: []byte(`{"state":"open"}`), By: "me", At: timeOf(1)})
 	j.SaveReport("flow", &event.Report{OverallHealthy: true})
+	// Version 2.
+	j.Audit(event.Audit{Time: timeOf(2), By: "me", Action: "plugin.swap", Target: "flow.p", Detail: "sha256:1 → sha256:2", OK: true})
+	j.Audit(event.Audit{Time: timeOf(3), By: "you", Action: "run.cancel", Target: "failed"})
+	must(t, j.SaveSwap(ctx, Swap{Root: "flow", Plugin: "p", Digest: "sha256:2", Previous: "sha256:1", From: "upload", Source: "sha256:1", At: timeOf(4), By: "me"}))
+	must(t, j.SaveRecordings(ctx, "flow", "p", []byte(strings.Repeat("call ", 600))))
+	must(t, j.SaveSchedule(ctx, Schedule{Workflow: "flow", Key: "0 * * * * UTC", State: []byte(`{"last":"2026-01-01T00:00:00Z"}`)}))
 	must(t, j.Flush(ctx))
 }
 
-func readPast(t *testing.T, j *Journal) {
+// readPast finds in a journal of that version what was written.
+func readPast(t *testing.T, j *Journal, version int) {
 	t.Helper()
 	ctx := t.Context()
 	for id, status := range map[string]event.Status{"succeeded": event.Succeeded, "failed": event.Failed, "waiting": event.Waiting, "interrupted": event.Running} {
@@ -189,6 +196,33 @@ func readPast(t *testing.T, j *Journal) {
 	if r, err := j.Reports(ctx, "flow", 0); err != nil || len(r) != 1 || !r[0].OverallHealthy {
 		t.Errorf("%+v %v", r, err)
 	}
+	audits, err := j.Audits(ctx, 0)
+	must(t, err)
+	swaps, err := j.Swaps(ctx)
+	must(t, err)
+	recordings, err := j.Recordings(ctx, "flow", "p")
+	must(t, err)
+	schedules, err := j.Schedules(ctx)
+	must(t, err)
+	if version < 2 {
+		if len(audits)+len(swaps)+len(recordings)+len(schedules) != 0 {
+			t.Errorf("%+v %+v %d %+v", audits, swaps, len(recordings), schedules)
+		}
+	} else {
+		if len(audits) != 2 || audits[0].Action != "run.cancel" || audits[0].OK || !audits[1].OK || audits[1].By != "me" || audits[1].Target != "flow.p" ||
+			audits[1].Detail != "sha256:1 → sha256:2" || !audits[1].Time.Equal(timeOf(2)) {
+			t.Errorf("%+v", audits)
+		}
+		if want := (Swap{"flow", "p", "sha256:2", "sha256:1", "upload", "sha256:1", timeOf(4), "me"}); len(swaps) != 1 || swaps[0] != want {
+			t.Errorf("%+v", swaps)
+		}
+		if len(recordings) != 3000 {
+			t.Errorf("%d bytes of recordings", len(recordings))
+		}
+		if len(schedules) != 1 || schedules[0].Key != "0 * * * * UTC" || string(schedules[0].State) != `{"last":"2026-01-01T00:00:00Z"}` {
+			t.Errorf("%+v", schedules)
+		}
+	}
 	if answer, taken, err := j.Answer(ctx, 1); answer != "" || taken || err != nil {
 		t.Errorf("%q %v %v", answer, taken, err)
 	}
@@ -200,7 +234,7 @@ func TestMakePast(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, dir, Options{})
 	writePast(t, j)
-	readPast(t, j)
+	readPast(t, j, schema)
 	shut(t, j)
 	if os.Getenv("JOURNAL_MAKE") == "" {
 		return
