@@ -292,6 +292,7 @@ func (b *builder) schema(v *item, where string) *Schema {
 	if b.compiler == nil {
 		b.compiler = newSchemaCompiler(&schemaLoader{dir: b.dir, read: func(file string, text []byte) {
 			b.hash.Write(text)
+			b.plan.Files = append(b.plan.Files, filepath.Join(b.dir, filepath.FromSlash(file)))
 		}})
 	}
 	if v.kind != stringKind {
@@ -316,7 +317,8 @@ func (b *builder) schema(v *item, where string) *Schema {
 		b.say(v, "bad_path", "move or copy it into the folder", "schemas are read from the workflow's folder only, %s leads out of it", v.text)
 		return nil
 	}
-	if _, err := readInside(b.dir, file); err != nil {
+	text, err := readInside(b.dir, file)
+	if err != nil {
 		code, message, hint := whyUnreadable(filepath.Join(b.dir, file), err)
 		b.say(v, code, hint, "%s", message)
 		b.schemas[file] = nil
@@ -325,6 +327,8 @@ func (b *builder) schema(v *item, where string) *Schema {
 	s, err := schemaFile(b.compiler, file)
 	if err != nil {
 		b.badSchema(v, file, err)
+	} else {
+		s.text = text
 	}
 	b.schemas[file] = s
 	return s

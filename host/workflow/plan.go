@@ -16,6 +16,8 @@ type Plan struct {
 	// File is the path as it was given, Dir its folder, Digest the SHA-256 over
 	// the file and every workflow and schema file that it names, "sha256:…".
 	File, Dir, Digest string
+	// Files are the schema files that Digest covers besides, as paths.
+	Files []string
 
 	Input    Input
 	Run      Run

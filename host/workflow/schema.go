@@ -22,6 +22,15 @@ type Schema struct {
 	// File is where it was read, relative to the workflow, "" for an inline one.
 	File     string
 	compiled *jsonschema.Schema
+	text     []byte
+}
+
+// JSON is the schema as it is written. Nobody may change it.
+func (s *Schema) JSON() json.RawMessage {
+	if s == nil {
+		return nil
+	}
+	return s.text
 }
 
 // maxSchema bounds the size of a schema file.
@@ -140,7 +149,11 @@ func schemaInline(c *jsonschema.Compiler, name string, v any) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Schema{compiled: compiled}, nil
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return &Schema{compiled: compiled, text: text}, nil
 }
 
 // compileSchema turns a panic of the library into an error.
