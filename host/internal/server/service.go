@@ -72,11 +72,14 @@ type Service interface {
 
 	Schedules(ctx context.Context) ([]event.ScheduleInfo, error)
 
-	// Hook finds the workflow of a webhook's path and how its callers prove who
-	// they are. Code not_found.
+	// Hook finds the workflow of a webhook's path (what follows /hooks/) and how
+	// its callers prove who they are. Code not_found.
 	Hook(ctx context.Context, path string) (*Hook, error)
 
-	// Audit records a change; Audits are the last n, the newest first.
+	// Audit records a change; Audits are the last n, the newest first. Package
+	// server calls Audit for every change that comes over HTTP, refused ones too:
+	// the Service itself does so only for those that come from elsewhere (a
+	// schedule, a file that changed).
 	Audit(ctx context.Context, a event.Audit)
 	Audits(ctx context.Context, n int) ([]event.Audit, error)
 }
