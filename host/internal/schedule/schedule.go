@@ -50,7 +50,9 @@ type Config struct {
 	// downtime.
 	Load func(ctx context.Context) ([]Saved, error)
 	Save func(ctx context.Context, s Saved) error
-	// Audit is told of every start, and of every time without one. nil: nobody.
+	// Audit is told of times at which nothing started, and why; of several in a row
+	// that were skipped for the same reason, of the first. What did start is a run,
+	// and recorded as one. nil: nobody.
 	Audit func(event.Audit)
 	// Log is told what went wrong beside the runs; nil: nobody.
 	Log *slog.Logger
