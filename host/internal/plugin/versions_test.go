@@ -220,6 +220,8 @@ func TestSwapsUnderLoad(t *testing.T) {
 	var callers sync.WaitGroup
 	for i := range 4 {
 		callers.Go(func() {
+			pace := time.NewTicker(time.Millisecond) // the swaps want a core too
+			defer pace.Stop()
 			for n := 0; ctx.Err() == nil; n++ {
 				input := fmt.Sprintf("%d-%d", i, n)
 				before := current.Load()
@@ -240,7 +242,7 @@ func TestSwapsUnderLoad(t *testing.T) {
 					t.Errorf("%q; want %q", a.Output, want)
 				}
 				if n%8 == 7 {
-					time.Sleep(time.Millisecond) // the swaps want a core too
+					<-pace.C
 				}
 			}
 		})

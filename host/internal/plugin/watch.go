@@ -31,25 +31,34 @@ const lookAgain = 10 * time.Second
 // afterwards. Watch returns nil when ctx is done, and an error when nothing can
 // be watched.
 func Watch(ctx context.Context, files []string, settle time.Duration, changed func(file string)) error {
+	w, err := newWatch(files)
+	if err != nil {
+		return err
+	}
+	return w.run(ctx, settle, lookAgain, changed)
+}
+
+func newWatch(files []string) (*watch, error) {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
-		return fmt.Errorf("files cannot be watched: %w", err)
+		return nil, fmt.Errorf("files cannot be watched: %w", err)
 	}
-	defer watcher.Close()
 	w := &watch{watcher: watcher, folders: map[string]bool{}}
 	for _, f := range files {
 		path, err := filepath.Abs(f)
 		if err != nil {
-			return fmt.Errorf("%s cannot be watched: %w", f, err)
+			watcher.Close()
+			return nil, fmt.Errorf("%s cannot be watched: %w", f, err)
 		}
 		w.files = append(w.files, &watchedFile{name: f, path: path})
 	}
 	w.follow()
 	if len(w.folders) == 0 && len(files) > 0 {
-		return fmt.Errorf("files cannot be watched: none of the folders of %s can", strings.Join(files, ", "))
+		watcher.Close()
+		return nil, fmt.Errorf("files cannot be watched: none of the folders of %s can", strings.Join(files, ", "))
 	}
 	w.look(nil)
-	return w.run(ctx, settle, changed)
+	return w, nil
 }
 
 // watch is the files, and the folders that are watched for their sake.
@@ -67,7 +76,9 @@ type watchedFile struct {
 	digest     string      // of what was seen last; "": nothing was
 }
 
-func (w *watch) run(ctx context.Context, settle time.Duration, changed func(string)) error {
+// run tells of changes until ctx is done; then w is closed.
+func (w *watch) run(ctx context.Context, settle, lookAgain time.Duration, changed func(string)) error {
+	defer w.watcher.Close()
 	quiet := time.NewTimer(settle)
 	quiet.Stop()
 	defer quiet.Stop()

@@ -1,0 +1,227 @@
+package plugin
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// watchFor watches files, and returns what tells of them.
+func watchFor(t *testing.T, files ...string) <-chan string {
+	t.Helper()
+	told := make(chan string, 100)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	w, err := newWatch(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- w.run(ctx, 30*time.Millisecond, 100*time.Millisecond, func(f string) { told <- f }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return told
+}
+
+// tells waits until a file is told.
+func tells(t *testing.T, told <-chan string, want string) {
+	t.Helper()
+	select {
+	case got := <-told:
+		if got != want {
+			t.Fatalf("told of %s; want %s", got, want)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatalf("nothing is told of %s", want)
+	}
+}
+
+// must does what a shell would.
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWatch(t *testing.T) {
+	put := func(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }
+	for name, c := range map[string]struct {
+		path string // what is watched
+		make func(dir string) []error
+		// Each change is told once.
+		changes []func(dir string) []error
+	}{
+		"written": {"a", func(d string) []error { return []error{put(d+"/a", "1")} }, []func(string) []error{
+			func(d string) []error { return []error{put(d+"/a", "2")} },
+			func(d string) []error { return []error{put(d+"/a", "3"), put(d+"/other", "x")} },
+		}},
+		"replaced": {"a", func(d string) []error { return []error{put(d+"/a", "1")} }, []func(string) []error{
+			func(d string) []error { return []error{put(d+"/.a.tmp", "2"), os.Rename(d+"/.a.tmp", d+"/a")} },
+			func(d string) []error {
+				return []error{os.Rename(d+"/a", d+"/a~"), put(d+"/a", "3"), os.Remove(d + "/a~")}
+			},
+		}},
+		"gone and back": {"a", func(d string) []error { return []error{put(d+"/a", "1")} }, []func(string) []error{
+			func(d string) []error { return []error{os.Remove(d + "/a"), put(d+"/a", "2")} },
+		}},
+		"not there yet": {"x/y/a", func(string) []error { return nil }, []func(string) []error{
+			func(d string) []error { return []error{os.MkdirAll(d+"/x/y", 0o700), put(d+"/x/y/a", "1")} },
+			func(d string) []error { return []error{put(d+"/x/y/a", "2")} },
+			func(d string) []error {
+				return []error{os.RemoveAll(d + "/x"), os.MkdirAll(d+"/x/y", 0o700), put(d+"/x/y/a", "3")}
+			},
+		}},
+		"a folder is replaced": {"x/a", func(d string) []error { return []error{os.Mkdir(d+"/x", 0o700), put(d+"/x/a", "1")} }, []func(string) []error{
+			func(d string) []error {
+				return []error{os.Mkdir(d+"/new", 0o700), put(d+"/new/a", "2"), os.Rename(d+"/x", d+"/old"), os.Rename(d+"/new", d+"/x")}
+			},
+			func(d string) []error { return []error{put(d+"/x/a", "3")} },
+		}},
+		"a folder above is replaced": {"x/y/a", func(d string) []error { return []error{os.MkdirAll(d+"/x/y", 0o700), put(d+"/x/y/a", "1")} }, []func(string) []error{
+			func(d string) []error {
+				return []error{os.MkdirAll(d+"/new/y", 0o700), put(d+"/new/y/a", "2"), os.Rename(d+"/x", d+"/old"), os.Rename(d+"/new", d+"/x")}
+			},
+			func(d string) []error { return []error{put(d+"/x/y/a", "3")} },
+		}},
+		// As Kubernetes mounts: a → ..data/a, ..data → ..1.
+		"a link in the folder": {"a", func(d string) []error {
+			return []error{os.Mkdir(d+"/..1", 0o700), put(d+"/..1/a", "1"), os.Symlink("..1", d+"/..data"), os.Symlink("..data/a", d+"/a")}
+		}, []func(string) []error{
+			func(d string) []error {
+				return []error{os.Mkdir(d+"/..2", 0o700), put(d+"/..2/a", "2"), os.Symlink("..2", d+"/..tmp"), os.Rename(d+"/..tmp", d+"/..data"), os.RemoveAll(d + "/..1")}
+			},
+			func(d string) []error {
+				return []error{os.Mkdir(d+"/..3", 0o700), put(d+"/..3/a", "3"), os.Symlink("..3", d+"/..tmp"), os.Rename(d+"/..tmp", d+"/..data"), os.RemoveAll(d + "/..2")}
+			},
+		}},
+		// As releases are: current → releases/1.
+		"a link above": {"current/a", func(d string) []error {
+			return []error{os.MkdirAll(d+"/releases/1", 0o700), os.MkdirAll(d+"/releases/2", 0o700), put(d+"/releases/1/a", "1"), put(d+"/releases/2/a", "2"), os.Symlink(d+"/releases/1", d+"/current")}
+		}, []func(string) []error{
+			func(d string) []error {
+				return []error{os.Remove(d + "/current"), os.Symlink("releases/2", d+"/current")}
+			},
+			func(d string) []error { return []error{put(d+"/releases/2/a", "3")} },
+		}},
+	} {
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		must(t, err)
+		must(t, c.make(dir)...)
+		file := filepath.Join(dir, c.path)
+		told := watchFor(t, file)
+		for i, change := range c.changes {
+			t.Logf("%s: %d", name, i)
+			must(t, change(dir)...)
+			// What was told of half a change is told again of the whole one.
+			want, err := os.ReadFile(file)
+			must(t, err)
+			for {
+				tells(t, told, file)
+				if now, _ := os.ReadFile(file); slices.Equal(now, want) {
+					break
+				}
+			}
+		}
+		select {
+		case f := <-told:
+			t.Errorf("%s: told of %s once more", name, f)
+		default:
+		}
+	}
+}
+
+// TestWatchTellsOfContent: a file that is touched, rewritten as it was, or gone
+// and back, is the same.
+func TestWatchTellsOfContent(t *testing.T) {
+	dir := t.TempDir()
+	a, b := dir+"/a", dir+"/b"
+	write(t, a, "1")
+	write(t, b, "1")
+	told := watchFor(t, a, b)
+	now := time.Now()
+	must(t, os.Chtimes(a, now, now))
+	write(t, a, "1")
+	must(t, os.Remove(a), os.Mkdir(a, 0o700), os.Remove(a), os.Symlink("a", a), os.Remove(a))
+	write(t, a, "1")
+	write(t, b, "2")
+	tells(t, told, b)
+	// a was looked at with b, and after it.
+	write(t, b, "3")
+	tells(t, told, b)
+	write(t, a, "2")
+	tells(t, told, a)
+}
+
+// TestWatchOfHalfAFile: what is being written is looked at when that is over.
+func TestWatchOfHalfAFile(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/a", "1")
+	seen := make(chan string, 100)
+	w, err := newWatch([]string{dir + "/a"})
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- w.run(ctx, 500*time.Millisecond, time.Hour, func(f string) {
+			text, _ := os.ReadFile(f)
+			seen <- string(text)
+		})
+	}()
+	f, err := os.Create(dir + "/a")
+	must(t, err)
+	for range 50 {
+		_, err := f.WriteString("x")
+		must(t, err)
+	}
+	must(t, f.Close())
+	if text := <-seen; len(text) != 50 {
+		t.Errorf("%d bytes were there when it was told", len(text))
+	}
+	cancel()
+	must(t, <-done)
+}
+
+func TestWatchOfNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Watch(ctx, nil, time.Second, nil); err != nil {
+		t.Error(err)
+	}
+	if err := Watch(ctx, []string{t.TempDir() + "/a"}, time.Second, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLeading(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	must(t, os.MkdirAll(dir+"/real/sub", 0o700), os.Symlink("real", dir+"/link"), os.Symlink("../link/sub/f", dir+"/real/f"), os.Symlink("loop", dir+"/loop"))
+	write(t, dir+"/real/sub/f", "x")
+	for path, want := range map[string][]string{
+		"/real/sub/f": {"/real/sub/f"},
+		"/link/sub/f": {"/link", "/real/sub/f"},
+		"/link/f":     {"/link", "/real/f", "/link", "/real/sub/f"},
+		"/none/f":     {"/none"},
+		"/link/none":  {"/link", "/real/none"},
+	} {
+		got := leading(dir + path)
+		for i := range want {
+			want[i] = dir + want[i]
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+	if n := len(leading(dir + "/loop/f")); n != maxLinks+1 {
+		t.Errorf("a loop: %d", n)
+	}
+}
