@@ -23,6 +23,7 @@ type Monitor struct {
 
 	caller *call.Caller
 	clock  call.Clock
+	slots  chan struct{} // of Watch
 
 	mu      sync.Mutex
 	latest  map[checkKey]event.Check
@@ -36,7 +37,7 @@ func NewMonitor(caller *call.Caller, clock call.Clock) *Monitor {
 	if clock == nil {
 		clock = call.RealClock()
 	}
-	return &Monitor{caller: caller, clock: clock, latest: map[checkKey]event.Check{}, history: map[string][]*event.Report{}}
+	return &Monitor{caller: caller, clock: clock, slots: make(chan struct{}, atOnce), latest: map[checkKey]event.Check{}, history: map[string][]*event.Report{}}
 }
 
 // Check runs the plan's checks side by side, each under its own timeout, and
