@@ -100,14 +100,16 @@ func TestWatchIsUsedByGates(t *testing.T) {
 func TestWatchReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sick atomic.Bool
-		var told []*event.Report
+		var mu sync.Mutex
+		var list []*event.Report
+		so := func() []*event.Report { mu.Lock(); defer mu.Unlock(); return list }
 		m := monitor(enginetest.Plugins{"h": enginetest.Func(func(ctx context.Context, c plugin.Call) (string, error) {
 			if sick.Load() {
 				return enginetest.Fails(event.Transient, "it is down")(ctx, c)
 			}
 			return "", nil
 		}), "other": enginetest.Says(""), "hangs": enginetest.After(time.Hour, enginetest.Echo)})
-		m.OnReport = func(name string, r *event.Report) { told = append(told, r) }
+		m.OnReport = func(name string, r *event.Report) { mu.Lock(); list = append(list, r); mu.Unlock() }
 		plan := checked(time.Minute, "h", "other", "hangs")
 		plan.Health[1].Critical, plan.Health[2].Critical = false, false
 		plan.Health[2].Timeout = 20 * time.Second
@@ -118,35 +120,34 @@ func TestWatchReports(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		// What has ended is reported although one still hangs.
+		told := so()
 		if len(told) != 1 || len(told[0].Checks) != 2 || !told[0].OverallHealthy {
 			t.Fatalf("%d reports: %+v", len(told), told)
 		}
 		time.Sleep(25 * time.Second)
-		synctest.Wait()
+		told = so()
 		if len(told) != 2 || told[1].Checks["hangs"].Healthy || !told[1].OverallHealthy {
 			t.Fatalf("%d reports: %+v", len(told), told[len(told)-1])
 		}
 		sick.Store(true)
 		time.Sleep(2 * time.Minute)
-		synctest.Wait()
 		if ready, failing := m.Ready(plan); ready || fmt.Sprint(failing) != "[h]" {
 			t.Errorf("%v %v", ready, failing)
 		}
+		told = so()
 		last := told[len(told)-1]
 		if last.OverallHealthy || last.Checks["h"].Healthy || !last.Checks["other"].Healthy {
 			t.Errorf("%+v", last)
 		}
 		sick.Store(false)
 		time.Sleep(2 * time.Minute)
-		synctest.Wait()
 		if ready, failing := m.Ready(plan); !ready || failing != nil {
 			t.Errorf("%v %v", ready, failing)
 		}
 		end()
-		n := len(told)
+		n := len(so())
 		time.Sleep(time.Hour)
-		synctest.Wait()
-		if len(told) != n {
+		if len(so()) != n {
 			t.Error("it goes on after its end")
 		}
 	})
