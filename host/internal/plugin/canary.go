@@ -79,9 +79,12 @@ func canaryTime(ctx context.Context, current *version) (time.Duration, bool) {
 func (t *trial) answered(took time.Duration) verdict {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.over {
+		return verdict{}
+	}
 	t.judge.good++
 	t.judge.mine.add(took)
-	return t.judge.verdict(t.Good)
+	return t.reached()
 }
 
 // other counts a call that the current version answered. With failed, the
@@ -93,6 +96,9 @@ func (t *trial) other(took time.Duration, err, failed error) verdict {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.over {
+		return verdict{}
+	}
 	t.judge.others++
 	if err != nil {
 		t.judge.othersFailed++
@@ -104,7 +110,14 @@ func (t *trial) other(took time.Duration, err, failed error) verdict {
 	}
 	t.judge.failures++
 	t.judge.last = inALine(failed)
-	return t.judge.verdict(t.Good)
+	return t.reached()
+}
+
+// reached is the verdict, if there is one by now. The first one stands.
+func (t *trial) reached() verdict {
+	d := t.judge.verdict(t.Good)
+	t.over = d.over
+	return d
 }
 
 // inALine is an error without more than a line of it.

@@ -64,6 +64,9 @@ func (v *Versions) shadow(t *trial, p *Plugin, c Call, a Answer, err error) {
 func (t *trial) compared(got comparison) verdict {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.over {
+		return verdict{}
+	}
 	r := &t.report
 	switch got.kind {
 	case skipped:
@@ -80,6 +83,7 @@ func (t *trial) compared(got comparison) verdict {
 	if r.Calls+r.Skipped < t.Good {
 		return verdict{}
 	}
+	t.over = true
 	reason := fmt.Sprintf("%d of %d identical", r.Calls-r.Differ, r.Calls+r.Skipped)
 	if r.Differ > 0 {
 		reason += fmt.Sprintf(", %d differ: %s", r.Differ, told(r.Differences[0]))

@@ -55,7 +55,7 @@ type trial struct {
 	cancel  context.CancelFunc
 
 	mu     sync.Mutex
-	ended  bool
+	over   bool  // there is a verdict: what comes after it does not count
 	judge  judge // of a canary
 	report TrialEnd
 }
@@ -149,7 +149,7 @@ func (v *Versions) end(t *trial, promote bool, reason string) bool {
 // finish ends what belongs to the trial alone, and tells how it went.
 func (v *Versions) finish(t *trial, promoted bool, reason string) {
 	t.mu.Lock()
-	t.ended = true
+	t.over = true
 	report := t.report
 	if t.Mode == event.SwapCanary {
 		report.Calls, report.Failures = t.judge.good+t.judge.failures, t.judge.failures

@@ -203,19 +203,19 @@ func TestCallsEndOnTheirVersion(t *testing.T) {
 // calls never stop. None fails, none is answered twice or by a version that was
 // not there, and nothing is left.
 func TestSwapsUnderLoad(t *testing.T) {
-	swaps := 1000
+	rounds := 1000
 	if raced {
-		swaps = 150 // the compiler is slow then
+		rounds = 80 // the compiler is slow then
 	}
 	r := NewRuntime(Config{})
 	defer r.Close(context.Background())
 	s := versionSpec(t, "eh0")
 	s.Record = 5
 	v, _ := newVersions(t, r, s, VersionOptions{})
-	var current atomic.Int64
-	numbers := sync.Map{} // digest → number of the swap
+	var numbers sync.Map           // digest → number of a version that may answer
+	var current, made atomic.Int64 // numbers
 	numbers.Store(v.Current().Digest(), int64(0))
-	var sent, answered, failures atomic.Int64
+	var sent, answered atomic.Int64
 	ctx, stop := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
 	for i := range 4 {
@@ -227,59 +227,93 @@ func TestSwapsUnderLoad(t *testing.T) {
 				before := current.Load()
 				sent.Add(1)
 				a, err := v.Call(context.Background(), Call{Input: []byte(input), Idempotent: i%2 == 0})
-				after := current.Load()
 				if err != nil {
-					failures.Add(1)
 					t.Errorf("%s: %v", input, err)
 					return
 				}
 				answered.Add(1)
 				number, ok := numbers.Load(a.Digest)
-				if !ok || number.(int64) < before || number.(int64) > after+1 {
-					t.Errorf("%s: answered by version %v; %d was current before, %d after", input, number, before, after)
+				if last := made.Load(); !ok || number.(int64) < before || number.(int64) > last {
+					t.Errorf("%s: answered by version %v; %d was current before, and %d is the last", input, number, before, last)
 				}
 				if want := fmt.Sprintf("%v %s", number, input); string(a.Output) != want {
 					t.Errorf("%q; want %q", a.Output, want)
 				}
-				if n%8 == 7 {
+				if n%2 == 1 {
 					<-pace.C
 				}
 			}
 		})
 	}
-	bad := [][]byte{[]byte("\x00asm\x01\x00\x00\x00\xff"), []byte("nothing"), versionGuest(t, "eh0")[:1000], versionGuest(t, "ef-bad"), versionGuest(t, "eu-bad"), {}}
-	var settled held
-	refused, done := 0, 0
-	for i := 1; i <= swaps; i++ {
-		if i%10 == 0 {
-			next, report := r.Candidate(t.Context(), s, v.Current(), Gate{Module: bad[i/10%len(bad)]})
-			if next != nil || report.Refused == nil {
-				t.Fatalf("a bad module was taken: %+v", report)
-			}
-			refused++
-			continue
-		}
-		next, report := r.Candidate(t.Context(), s, v.Current(), Gate{Module: versionGuest(t, fmt.Sprintf("eh%d", done+1))})
+	defer callers.Wait()
+	defer stop()
+	take := func(module []byte) *Plugin {
+		next, report := r.Candidate(t.Context(), s, v.Current(), Gate{Module: module})
 		if next == nil {
 			t.Fatalf("%+v", report.Refused)
 		}
-		done++
-		numbers.Store(next.Digest(), int64(done))
-		v.Swap(next, FromUpload)
-		current.Store(int64(done))
-		if done == swaps/5 {
+		return next
+	}
+	// good is a version of the next number, which may answer from now on.
+	good := func() *Plugin {
+		n := made.Load() + 1
+		next := take(versionGuest(t, fmt.Sprintf("eh%d", n)))
+		numbers.Store(next.Digest(), n)
+		made.Store(n)
+		return next
+	}
+	trial := func(next *Plugin, mode event.SwapMode) TrialEnd {
+		ended := make(chan TrialEnd, 1)
+		if err := v.Try(next, FromUpload, Trial{Mode: mode, Good: 2, OnEnd: func(e TrialEnd) { ended <- e }}); err != nil {
+			t.Fatal(err)
+		}
+		return <-ended
+	}
+	bad := [][]byte{[]byte("\x00asm\x01\x00\x00\x00\xff"), []byte("nothing"), versionGuest(t, "eh0")[:1000], versionGuest(t, "ef-bad"), versionGuest(t, "eu-bad"), {}}
+	did := map[string]int{}
+	var settled held
+	for i := range rounds {
+		what := "swap"
+		switch {
+		case i%10 == 1:
+			what = "refused"
+			if next, report := r.Candidate(t.Context(), s, v.Current(), Gate{Module: bad[i/10%len(bad)]}); next != nil || report.Refused == nil {
+				t.Fatalf("a bad module was taken: %+v", report)
+			}
+		case i%20 == 3:
+			what = "promoted"
+			if e := trial(good(), event.SwapCanary); !e.Promoted {
+				t.Fatalf("%+v", e)
+			}
+			current.Store(made.Load())
+		case i%20 == 13:
+			what = "rolled back"
+			if e := trial(take(versionGuest(t, fmt.Sprintf("fh%d", i))), event.SwapCanary); e.Promoted || e.Failures != 2 {
+				t.Fatalf("%+v", e)
+			}
+		case i%20 == 5:
+			what = "shadow"
+			if e := trial(take(versionGuest(t, fmt.Sprintf("eh%d.", i+100000))), event.SwapShadow); e.Promoted || e.Differ != e.Calls {
+				t.Fatalf("%+v", e)
+			}
+		default:
+			v.Swap(good(), FromUpload)
+			current.Store(made.Load())
+		}
+		did[what]++
+		if i == rounds/4 {
 			settled = holding(t)
 		}
 	}
 	last := holding(t)
 	stop()
 	callers.Wait()
-	t.Logf("%d swaps, %d refused, %d calls; heap %d KiB after a fifth, %d KiB at the end", done, refused, sent.Load(), settled.heap>>10, last.heap>>10)
-	if failures.Load() != 0 || answered.Load() != sent.Load() || sent.Load() < int64(swaps)/4 {
-		t.Errorf("%d calls, %d answers, %d failures", sent.Load(), answered.Load(), failures.Load())
+	t.Logf("%v under %d calls; heap %d KiB after a quarter, %d KiB at the end", did, sent.Load(), settled.heap>>10, last.heap>>10)
+	if answered.Load() != sent.Load() || sent.Load() < int64(rounds)/4 {
+		t.Errorf("%d calls, %d answers", sent.Load(), answered.Load())
 	}
 	if last.heap > settled.heap+4<<20 || last.descriptors > settled.descriptors+4 || last.goroutines > settled.goroutines+4 {
-		t.Errorf("%+v after a fifth, %+v at the end", settled, last)
+		t.Errorf("%+v after a quarter, %+v at the end", settled, last)
 	}
 	if st := r.Stats(); len(st.Plugins) != 1 || st.Compiled != 1 || states(v) != "current previous" {
 		t.Errorf("%+v %s", st, states(v))
