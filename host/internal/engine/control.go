@@ -27,6 +27,10 @@ func (c *Control) Decide(d Decision, done func(*event.Error)) {
 // by then is for whoever goes on with the history. Only for runs with a journal.
 func (c *Control) Suspend() { c.box.put(message{kind: suspended}) }
 
+// Drain lets the calls in flight end and begins no others; then it is as Suspend.
+// Only for runs with a journal.
+func (c *Control) Drain() { c.box.put(message{kind: drained}) }
+
 var errSuspended = errors.New("the process that works on the run ends")
 
 func (r *run) suspend() {

@@ -105,6 +105,7 @@ type run struct {
 	busy  int       // answers that will come
 
 	suspended bool
+	draining  bool  // no call begins any more
 	broken    error // of the journal
 
 	idle     []*worker
@@ -167,6 +168,9 @@ func (r *run) over() bool {
 		return r.busy == 0
 	case r.busy == 0 && r.hold == 0 && r.head == len(r.ready) && p.Parked() > 0 && r.box.empty():
 		p.waiting = true
+		return true
+	case r.draining && r.busy == 0:
+		r.suspend()
 		return true
 	}
 	return false

@@ -36,6 +36,7 @@ const (
 	woken                       // a slot may be free
 	decided                     // a person has answered
 	suspended                   // the process ends, the run shall not
+	drained                     // the process ends when the calls in flight have
 )
 
 // take takes a message. What is an answer to Progress must be in the journal
@@ -47,6 +48,9 @@ func (r *run) take(m *message) {
 		return
 	case suspended:
 		r.suspend()
+		return
+	case drained:
+		r.draining = r.start.Journal != nil
 		return
 	case Call:
 		if m.worker != nil {

@@ -3,7 +3,7 @@ package engine
 // dispatch starts the calls for which there is a slot. It reports whether there
 // are new commands to obey.
 func (r *run) dispatch() bool {
-	if r.replay != nil || r.hold > 0 || r.broken != nil || r.suspended {
+	if r.replay != nil || r.hold > 0 || r.broken != nil || r.suspended || r.draining {
 		return false
 	}
 	if r.cut {
