@@ -98,9 +98,11 @@ func (p *Plugin) Module() []byte { return p.image.source }
 // goroutine, and ends them when ctx ends; nothing of the call runs after it
 // returned. Secrets are masked in everything it returns. An error is always an
 // *event.Error; its Class is "" where the message has to decide.
-func (p *Plugin) Call(ctx context.Context, c Call) (Answer, error) {
+func (p *Plugin) Call(ctx context.Context, c Call) (Answer, error) { return p.answer(ctx, &c) }
+
+func (p *Plugin) answer(ctx context.Context, c *Call) (Answer, error) {
 	answer := Answer{Digest: p.program.digest}
-	output, warnings, err := p.call(ctx, &c, &answer)
+	output, warnings, err := p.call(ctx, c, &answer)
 	if err != nil {
 		err.Plugin = p.spec.Name
 		p.masks.error(err)

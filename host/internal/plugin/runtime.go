@@ -1,8 +1,9 @@
 // Package plugin runs WebAssembly modules as plugins: it reads them from their
 // sources, checks and compiles them, gives every call an instance in its
 // initial state, speaks both ABIs (Extism and WASI preview 1), and lets a
-// plugin do what its permissions say and nothing else. It is the only door to
-// wazero and to extism/go-sdk.
+// plugin do what its permissions say and nothing else. Versions is a plugin
+// whose module may change while it is called. It is the only door to wazero and
+// to extism/go-sdk.
 //
 // It knows no workflows, no policies and no retries: one Call is one attempt.
 package plugin

@@ -124,7 +124,7 @@ func (v *Versions) Call(ctx context.Context, c Call) (Answer, error) {
 			}
 			continue
 		}
-		a, err := now.current.plugin.Call(ctx, c)
+		a, err := now.current.plugin.answer(ctx, &c)
 		if err != nil && tooLate(err) && v.now.Load() != now {
 			continue
 		}
