@@ -58,6 +58,25 @@ func TestRequestIsUsedAgain(t *testing.T) {
 	}
 }
 
+// TestCallsSayWhetherTheyMayBeRepeated: only those that may are made to a version
+// on trial.
+func TestCallsSayWhetherTheyMayBeRepeated(t *testing.T) {
+	for _, idempotent := range []bool{true, false} {
+		plan := enginetest.Plan("w", enginetest.Node("a"))
+		plan.Nodes[0].Idempotent = idempotent
+		asked := 0
+		c := caller(enginetest.Plugins{"a": enginetest.Func(func(_ context.Context, c plugin.Call) (string, error) {
+			if asked++; c.Idempotent != idempotent {
+				t.Errorf("the node says %v, the call %v", idempotent, c.Idempotent)
+			}
+			return "", nil
+		})})
+		if res := c.Call(t.Context(), request(plan)); res.Status != event.Succeeded || asked != 1 {
+			t.Errorf("%+v, %d calls", res, asked)
+		}
+	}
+}
+
 func TestLogsCarryTheAttempt(t *testing.T) {
 	plan := enginetest.Plan("w", enginetest.Node("a", enginetest.Retry(1, 0)))
 	n := 0

@@ -166,6 +166,7 @@ func TestFilesWrite(t *testing.T) {
 func TestOpenFilesAreCapped(t *testing.T) {
 	p, _, _ := folder(t, false)
 	p.limits.Files = 10
+	p.runtime.background.Wait() // it reads folders
 	before := openDescriptors(t)
 	for range 3 {
 		succeeds(t, p, "open_many", "/data/a.txt", "10")
