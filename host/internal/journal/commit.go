@@ -183,6 +183,7 @@ func (j *Journal) commits() {
 func (j *Journal) write(batch []op, e errands) bool {
 	results := make([]error, len(batch))
 	err := j.transact(batch, results, e)
+	j.tally.count(batch, err)
 	if err != nil {
 		err = fail(j.path, "cannot be written", err)
 		// SQLite's own state after a failure is the one thing that need not be

@@ -94,6 +94,7 @@ type Journal struct {
 	owned   map[int64]*Writer // by the run's n
 
 	committer committer
+	tally     tally
 }
 
 // Open opens the journal in the folder dir and makes it where it is missing,
