@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"strconv"
+	"strings"
 )
 
 // Place is where something happens: an attempt of a node in a run.
@@ -36,15 +37,28 @@ func runSpan(run string, generation int) spanID {
 	return short(digest("run", run, generation))
 }
 
-// nodeSpan is the span of a node or item. Round counts how often the whole run, or
-// a sub-workflow around the node, has been tried again.
-func nodeSpan(run string, generation int, workflow, path string, round int) spanID {
-	return short(digest("node", run, generation, workflow, path, strconv.Itoa(round)))
+// nodeSpan is the span of a node or item. Round counts how often the run, or a
+// sub-workflow around the node, has begun again: in another round, or with its next
+// fallback level.
+func nodeSpan(run string, generation int, path string, round int) spanID {
+	return short(digest("node", run, generation, path, strconv.Itoa(round)))
 }
 
-// attemptSpan needs no round: the numbers of attempts go on over rounds.
+// attemptSpan needs no round: the numbers of attempts go on over rounds, and levels
+// are workflows of other names.
 func attemptSpan(generation int, p Place) spanID {
 	return short(digest("attempt", p.Run, generation, p.Workflow, p.Node, strconv.Itoa(p.Attempt)))
+}
+
+// parentPath is the path of the node or item around a node, or of the node around an
+// item; "" is the run.
+func parentPath(path string) string {
+	if isItem(path) {
+		if open := strings.LastIndexByte(path, '['); open >= 0 {
+			return path[:open]
+		}
+	}
+	return path[:max(strings.LastIndexByte(path, '/'), 0)]
 }
 
 // digest hashes the parts with their lengths, so that no two lists of parts are
