@@ -94,6 +94,7 @@
     const mine = line = new AbortController();
     try {
       const answer = await fetch(body.dataset.live, { headers: { Accept: "text/event-stream", "Last-Event-ID": seen }, signal: mine.signal });
+      if (answer.status === 204) { delete body.dataset.live; say(""); line = null; return; } // it has ended
       if (!answer.ok || !answer.body) throw new Error(String(answer.status));
       say("· live");
       wait = 1000;
@@ -117,7 +118,7 @@
   if (every) setInterval(() => { if (!document.hidden) refresh(); }, every);
   if (body.dataset.live) dial();
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) hangUp();
+    if (document.hidden) { if (line || retry) { hangUp(); say("· paused"); } }
     else { tick(); if (every || body.dataset.live) soon(); dial(); }
   });
   addEventListener("pagehide", hangUp);

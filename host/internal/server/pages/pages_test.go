@@ -1,0 +1,194 @@
+package pages_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"wasmhost/host/event"
+	"wasmhost/host/internal/server"
+)
+
+// TestPages: what each page must show, in a service that has seen much.
+func TestPages(t *testing.T) {
+	m := lively(t)
+	m.large(1000)
+	s := newSite(t, m)
+	for _, c := range []struct {
+		path   string
+		status int
+		shows  []string
+		hides  []string
+	}{
+		{"/runs", 200, []string{"all 66", "waiting 2", "failed 1", "waiting-run", "Retry the ticked runs", "Older", "review: Is this order all right?"}, []string{"Newest"}},
+		{"/runs?status=failed", 200, []string{"failed-run", "the bank declined the card"}, []string{"waiting-run"}},
+		{"/runs?workflow=archive", 200, []string{"large-run", "all 1 "}, []string{"waiting-run"}},
+		{"/runs?before=failed-run", 200, []string{"orders-0-done", "Newest"}, []string{"long-run"}},
+		{"/runs?status=refused", 200, []string{"No run fits."}, nil},
+		{"/runs/waiting-run", 200, []string{"waiting", "Is this order all right?", "Approve", "Reject", "Cancel the run", "Timeline", "7 rules, all hold", `"quantity": 900`}, []string{"Retry the run", "Resume"}},
+		{"/runs/failed-run", 200, []string{"failed", "the bank declined the card", "<U+202E>", "answered by fallback[0]", "charge failed", "Retry the run", "Delete the run"}, []string{"Cancel the run", "Approve"}},
+		{"/runs/interrupted-run", 200, []string{"the process that worked on it is gone", "Resume"}, nil},
+		{"/runs/unknown-run", 200, []string{"nobody knows what it did", "Call it again", "without it null"}, nil},
+		{"/runs/large-run", 200, []string{"A graph of 10 000 nodes is too large", "1–100 of 1 000", "pack-9", "Next", "Find"}, []string{"pack-150"}},
+		{"/runs/large-run?nodes=failed", 200, []string{"pack-17", "more than 32 MiB"}, []string{"pack-18 "}},
+		{"/runs/large-run?find=PACK-150", 200, []string{"pack-150"}, []string{"pack-18 "}},
+		{"/runs/large-run?from=900", 200, []string{"pack-950", "Before"}, nil},
+		{"/runs/long-run", 200, []string{"The beginning of 1.0 MB.", "Read all of it", "all 1.0 MB", "older"}, nil},
+		{"/runs/long-run/events", 200, []string{"What happened", "line 2990", "Older"}, []string{"line 10 "}},
+		{"/runs/long-run/events?only=log", 200, []string{"line 2990", "Older"}, nil},
+		{"/runs/long-run/events?only=log&before=500", 200, []string{"line 400", "Older", "Newest"}, []string{"line 2990"}},
+		{"/runs/long-run/events?only=log&before=20", 200, []string{"line 5", "Newest"}, []string{"Older"}},
+		{"/runs/waiting-run/node?node=price", 200, []string{"Attempt 1", "Attempt 2", "503 Service Unavailable", "then waited 30.0 s", "succeeded", "slow answer: <script>alert('x')</script>", "\u241b[31mred", "<U+202E>gnp.exe"}, nil},
+		{"/runs/waiting-run/node?node=review", 200, []string{"What it waits for", "Approve"}, nil},
+		{"/runs/failed-run/node?node=charge", 200, []string{"Retry from here", "card_declined"}, nil},
+		{"/runs/failed-run/node?node=nothing", 404, []string{"Not found", "has no node nothing"}, nil},
+		{"/runs/nothing", 404, []string{"Not found", "there is no run nothing", "To the runs"}, nil},
+		{"/runs/nothing/node?node=x", 404, []string{"Not found"}, nil},
+		{"/runs/nothing/events", 404, []string{"Not found"}, nil},
+		{"/runs/nothing/raw?of=input", 404, []string{"Not found"}, nil},
+		{"/runs/failed-run/raw?of=event&seq=x", 404, []string{"there is no such value"}, nil},
+		{"/runs/failed-run/raw?of=event&seq=999", 404, []string{"there is no such value"}, nil},
+		{"/workflows", 200, []string{"orders", "archive", "10 000 nodes", "unhealthy", "98.4 %", "webhook"}, nil},
+		{"/workflows/orders", 200, []string{"Start a run", "Customer", "Express delivery", "Address", "POST /hooks/orders", "30 6 * * mon-fri", `source = "builtin:validate"`, "as JSON", "Last runs"}, nil},
+		{"/workflows/orders?as=json", 200, []string{"as a form", "JSON, as the schema"}, []string{"Express delivery"}},
+		{"/workflows/archive", 200, []string{"too large for this page", "The workflow takes any input."}, nil},
+		{"/workflows/nothing", 404, []string{`no workflow "nothing" is served`}, nil},
+		{"/plugins", 200, []string{"orders.prices", "aaaaaaaaaaaa", "http https://prices.example.com", "pinned", "a function without an end", "not loaded"}, nil},
+		{"/plugins/orders.prices", 200, []string{"current", "previous", "48211", "Roll back to bbbbbbbbbbbb", "Check and swap", "200 calls", "Percent of them"}, []string{"Unpin", "Promote"}},
+		{"/plugins/orders.rules", 200, []string{"Unpin", "none is recorded", "nothing outside of itself"}, []string{"Roll back"}},
+		{"/plugins/archive.pack", 200, []string{"The last load failed.", "None is loaded yet."}, nil},
+		{"/plugins/nothing", 404, []string{"Not found"}, nil},
+		{"/health", 200, []string{"No runs are taken", "no answer within 5s", "critical", "Check now", "It has no checks.", "Breakers", "prices", "half open", "in 4", "Reset", "Open"}, nil},
+		{"/schedules", 200, []string{"30 6 * * mon-fri", "Europe/Berlin", "06:30 CE", "queue, 1 time queued", "2h0m0s", "started", "It has not been due yet."}, nil},
+		{"/audit", 200, []string{"plugin.swap", "admin (browser)", "(failed)"}, nil},
+		{"/audit?find=CI", 200, []string{"breaker.reset"}, []string{"plugin.swap"}},
+		{"/audit?find=zzz", 200, []string{"No change has that word"}, nil},
+		{"/tokens", 200, []string{"Add a token", "starts, cancels"}, nil},
+		{"/login", 200, []string{"Log in", "admin.token"}, nil},
+		{"/nothing", 404, nil, nil},
+	} {
+		w := s.get(c.path)
+		if w.Code != c.status {
+			t.Errorf("%s: status %d, want %d", c.path, w.Code, c.status)
+			continue
+		}
+		page := text(parse(t, w))
+		for _, want := range c.shows {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s does not show %q:\n%s", c.path, want, cutTo(page, 3000))
+			}
+		}
+		for _, not := range c.hides {
+			if strings.Contains(page, not) {
+				t.Errorf("%s shows %q", c.path, not)
+			}
+		}
+		if strings.ContainsAny(w.Body.String(), "\u202e\x1b") {
+			t.Errorf("%s has a character that is not seen or turns text around", c.path)
+		}
+		if len(w.Body.String()) > 300_000 {
+			t.Errorf("%s has %d bytes", c.path, w.Body.Len())
+		}
+	}
+}
+
+func cutTo(s string, n int) string { return s[:min(len(s), n)] }
+
+// TestEmpty: a service in which nothing is and has been says so.
+func TestEmpty(t *testing.T) {
+	s := newSite(t, empty())
+	for path, want := range map[string]string{
+		"/runs": "Nothing has run yet.", "/workflows": "No workflow is served.", "/plugins": "No workflow names a plugin.", "/health": "No breaker has been used yet.",
+		"/schedules": "No workflow has a schedule.", "/audit": "Nobody has changed anything yet.", "/tokens": "There is none beside",
+	} {
+		w := s.get(path)
+		if page := text(parse(t, w)); w.Code != 200 || !strings.Contains(page, want) {
+			t.Errorf("%s: %d, %s", path, w.Code, page)
+		}
+	}
+	if w := s.get("/"); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/runs" {
+		t.Errorf("/: %d %v", w.Code, w.Header())
+	}
+}
+
+// TestFailures: what the service cannot answer is said, on every page.
+func TestFailures(t *testing.T) {
+	for method, paths := range map[string][]string{
+		"Runs": {"/runs", "/workflows/orders"}, "RunCounts": {"/runs"}, "RunInfo": {"/runs/failed-run", "/runs/failed-run/node?node=charge", "/runs/failed-run/events"},
+		"RunResult": {"/runs/failed-run", "/runs/failed-run/node?node=charge", "/runs/failed-run/raw?of=output"}, "RunEvents": {"/runs/failed-run", "/runs/long-run/events", "/runs/failed-run/raw?of=event&seq=1"},
+		"Why": {"/runs/failed-run", "/runs/failed-run/node?node=charge"}, "Workflows": {"/runs", "/workflows"}, "Workflow": {"/workflows/orders"}, "Plugins": {"/plugins"}, "AllBreakers": {"/health"},
+		"Health": {"/health"}, "Schedules": {"/schedules"}, "Audits": {"/audit"},
+	} {
+		m := lively(t)
+		s := newSite(t, m)
+		m.fails[method] = &event.Error{Class: event.System, Code: "journal", Message: "the journal cannot be read: disk I/O error"}
+		for _, path := range paths {
+			if w := s.get(path); w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "disk I/O error") {
+				t.Errorf("%s without %s: %d", path, method, w.Code)
+			}
+		}
+	}
+	m := lively(t)
+	m.fails["Graph"] = &event.Error{Class: event.System, Message: "no room"}
+	s := newSite(t, m)
+	for _, path := range []string{"/runs/failed-run", "/workflows/orders"} {
+		if w := s.get(path); w.Code != 200 || !strings.Contains(w.Body.String(), "The graph cannot be shown: no room") {
+			t.Errorf("%s without a graph: %d", path, w.Code)
+		}
+	}
+}
+
+// TestScopes: who may not do a thing is not offered it, and is refused it.
+func TestScopes(t *testing.T) {
+	s := newSite(t, lively(t))
+	nobody := s.as(server.Public)
+	for _, path := range []string{"/runs", "/plugins/orders.prices", "/audit"} {
+		if w := nobody.get(path); w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), "prints a link") || !strings.Contains(w.Body.String(), `value="`+path+`"`) {
+			t.Errorf("%s for nobody: %d", path, w.Code)
+		}
+	}
+	reader, runner, approver := s.as(server.Read), s.as(server.Run), s.as(server.Approve)
+	for _, c := range []struct {
+		who     *site
+		path    string
+		offered []string
+		not     []string
+	}{
+		{reader, "/runs", nil, []string{"Retry the ticked", "Audit", "Tokens"}},
+		{reader, "/runs/waiting-run", []string{"Somebody with the scope approve"}, []string{"Cancel the run", "Approve"}},
+		{runner, "/runs/waiting-run", []string{"Cancel the run"}, []string{"Delete", "value=\"approve\""}},
+		{approver, "/runs/waiting-run", []string{"Cancel the run", "value=\"approve\""}, nil},
+		{reader, "/workflows/orders", nil, []string{"Start the run"}},
+		{runner, "/workflows/orders", []string{"Start the run"}, nil},
+		{approver, "/plugins/orders.prices", nil, []string{"Check and swap", "Roll back"}},
+		{approver, "/health", []string{"Check now"}, []string{"/breakers/reset"}},
+		{reader, "/health", nil, []string{"Check now"}},
+	} {
+		w := c.who.get(c.path)
+		for _, want := range c.offered {
+			if !strings.Contains(w.Body.String(), want) {
+				t.Errorf("%s does not offer %q", c.path, want)
+			}
+		}
+		for _, not := range c.not {
+			if strings.Contains(w.Body.String(), not) {
+				t.Errorf("%s offers %q", c.path, not)
+			}
+		}
+	}
+	for _, c := range []struct {
+		who  *site
+		path string
+	}{
+		{reader, "/runs/waiting-run/cancel"}, {reader, "/workflows/orders"}, {reader, "/runs/retry"}, {runner, "/runs/waiting-run/approve"}, {approver, "/runs/failed-run/delete"},
+		{approver, "/plugins/orders.prices/swap"}, {approver, "/plugins/orders.prices/rollback"}, {approver, "/plugins/orders.prices/promote"},
+		{approver, "/breakers/reset"}, {approver, "/breakers/open"}, {approver, "/tokens"}, {approver, "/tokens/remove"}, {reader, "/health/check"},
+	} {
+		if w := c.who.post(c.path, ""); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "Not allowed") {
+			t.Errorf("POST %s: %d, want 403 and a page", c.path, w.Code)
+		}
+	}
+	if w := approver.get("/audit"); w.Code != http.StatusForbidden {
+		t.Errorf("/audit for approve: %d", w.Code)
+	}
+}
