@@ -17,7 +17,7 @@ import (
 // which takes care of small n. Two failures in the first calls are enough, one
 // is not.
 //
-// Latency. With eight good calls of each, the two samples are compared by the
+// Latency. After every eight good calls, and before it is promoted, the two samples are compared by the
 // Mann-Whitney U test, as Kayenta, the canary judge of Netflix and Google, does:
 // no assumption is made about how latencies spread. It is worse when its calls
 // are slower with a chance of error below 1 % (one-sided, z > 2.33), and the
@@ -45,11 +45,12 @@ func (j *judge) verdict(good int) verdict {
 	if rate := float64(j.othersFailed+1) / float64(j.others+2); j.failures >= leastFailures && atLeast(j.failures, calls, rate) < chance {
 		return rolledBack("%d of its %d calls failed and were answered by the current version, of which %d of %d failed; the last: %s", j.failures, calls, j.othersFailed, j.others, j.last)
 	}
-	mine, theirs := j.mine.sorted(), j.theirs.sorted()
-	if len(mine) >= leastSample && len(theirs) >= leastSample {
+	// Not after every call: sorting costs more than the call does.
+	if j.good%leastSample == 0 || j.good >= good {
+		mine, theirs := j.mine.sorted(), j.theirs.sorted()
 		own, other := quantile(mine, 0.5), quantile(theirs, 0.5)
 		more := own - other
-		if more > toleranceFixed && float64(more) > tolerance*float64(other) && slower(mine, theirs) > normal {
+		if min(len(mine), len(theirs)) >= leastSample && more > toleranceFixed && float64(more) > tolerance*float64(other) && slower(mine, theirs) > normal {
 			return rolledBack("it is slower: half of its last %d calls took more than %v, and half of the current version's %v", len(mine), own.Round(time.Microsecond), other.Round(time.Microsecond))
 		}
 	}

@@ -302,7 +302,7 @@ func TestJudge(t *testing.T) {
 		"twice as slow":                 {judge{good: 20, others: 99, mine: ms(20, 0.1, 20), theirs: ms(10, 0.1, 90)}, true, false},
 		"a little slower":               {judge{good: 20, others: 99, mine: ms(11, 0.1, 20), theirs: ms(10, 0.01, 90)}, true, true},
 		"slower by less than it counts": {judge{good: 20, others: 99, mine: ms(0.5, 0.01, 20), theirs: ms(0.1, 0.001, 90)}, true, true},
-		"wide, but not slower":          {judge{good: 19, mine: ms(1, 10, 10), theirs: ms(1, 1.1, 90)}, false, false},
+		"wide, but not slower":          {judge{good: 16, mine: ms(1, 10, 10), theirs: ms(1, 1.1, 90)}, false, false},
 		"too few to be slow":            {judge{good: 7, mine: ms(90, 0, 7), theirs: ms(10, 0, 90)}, false, false},
 	} {
 		if got := c.verdict(20); got.over != c.over || got.promote != c.promote {
