@@ -39,8 +39,14 @@ func (r *Run) hand(e *event.Event) {
 	if r.sink != nil {
 		r.sink.Emit(e)
 	}
-	if s := r.host.config.Sink; s != nil {
+	r.host.toSinks(e)
+	r.feed.Emit(e)
+}
+
+// toSinks hands an event to those who take the events of all runs.
+func (h *Host) toSinks(e *event.Event) {
+	if s := h.config.Sink; s != nil {
 		s.Emit(e)
 	}
-	r.feed.Emit(e)
+	h.observer.Load().event(e)
 }

@@ -14,9 +14,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"wasmhost/host/event"
 	"wasmhost/host/internal/call"
@@ -55,6 +57,8 @@ type Config struct {
 	// Role is told to other processes that meet this one in the journal: "run",
 	// "serve". Only one "serve" may use a folder.
 	Role string
+	// Log takes what the Host has to say beside the runs; nil: nobody.
+	Log *slog.Logger
 
 	point func(name string) // of tests: faults in the journal
 }
@@ -85,6 +89,13 @@ type Host struct {
 	local   *engine.Local
 
 	journal *journal.Journal // nil: none
+	log     *slog.Logger
+
+	// Of a Host that serves; see Serve.
+	observer atomic.Pointer[observer]
+	slots    *slots
+	served   atomic.Pointer[served]
+	keeping  sync.Mutex // of chosen versions and recordings
 
 	saving   sync.Mutex // of breakers
 	saved    map[breakerName]string
@@ -92,6 +103,7 @@ type Host struct {
 
 	mu       sync.Mutex
 	runs     map[string]*Run
+	held     map[heldKey]*Workflow
 	followed map[*Run]bool
 	metrics  map[string]*metrics // by root workflow
 	closed   bool
@@ -100,7 +112,7 @@ type Host struct {
 
 // Open makes a Host. Close it.
 func Open(ctx context.Context, c Config) (*Host, error) {
-	h := &Host{config: c, getenv: c.Getenv, clock: c.Clock, runs: map[string]*Run{}, followed: map[*Run]bool{}, metrics: map[string]*metrics{},
+	h := &Host{config: c, getenv: c.Getenv, clock: c.Clock, log: c.Log, slots: &slots{}, runs: map[string]*Run{}, held: map[heldKey]*Workflow{}, followed: map[*Run]bool{}, metrics: map[string]*metrics{},
 		saved: map[breakerName]string{}, adopting: map[breakerName]bool{}}
 	if h.getenv == nil {
 		h.getenv = os.LookupEnv
@@ -112,7 +124,12 @@ func Open(ctx context.Context, c Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.runtime = plugin.NewRuntime(plugin.Config{CacheDir: dir, Builtin: plugins.Module, AllowAnyHost: c.AllowAnyHost, Getenv: h.getenv})
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	h.runtime = plugin.NewRuntime(plugin.Config{CacheDir: dir, Builtin: plugins.Module, AllowAnyHost: c.AllowAnyHost, Getenv: h.getenv,
+		Trace:  func(m plugin.Meta) string { return h.observer.Load().traceParent(m) },
+		OnHTTP: func(m plugin.Meta, x plugin.HTTPExchange) { h.observer.Load().exchanged(m, x) }})
 	h.plugins = newRegistry(h)
 	h.shared = call.NewShared(h.clock, h.breakerChanged)
 	h.caller = call.NewCaller(h.plugins, h.shared, h.clock)
@@ -142,7 +159,10 @@ func (h *Host) openJournal(ctx context.Context) error {
 		return h.recorded(err)
 	}
 	h.journal = j
-	h.monitor.OnReport = func(workflow string, r *event.Report) { j.SaveReport(workflow, r) }
+	h.monitor.OnReport = func(workflow string, r *event.Report) {
+		j.SaveReport(workflow, r)
+		h.observer.Load().report(workflow, r)
+	}
 	return nil
 }
 
@@ -187,6 +207,7 @@ func (h *Host) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	h.saveAllRecordings(ctx)
 	var lost error
 	if h.journal != nil {
 		lost = h.journal.Close(ctx)
@@ -227,15 +248,8 @@ func (h *Host) metricsOf(p *workflow.Plan) *metrics {
 
 // breakerChanged tells every live run of the root workflow.
 func (h *Host) breakerChanged(root, key, from, to string, s event.BreakerState) {
-	h.mu.Lock()
-	var live []*Run
-	for _, r := range h.runs {
-		if r.live && r.workflow.plan.Name == root {
-			live = append(live, r)
-		}
-	}
-	h.mu.Unlock()
-	for _, r := range live {
+	h.observer.Load().breaker(root, from, to, s)
+	for _, r := range h.liveOf(root) {
 		r.emit(&event.Event{Type: event.BreakerChanged, Workflow: root, Breaker: key, From: from, To: to, Error: s.LastError,
 			RetryInMS: float64(s.OpenForMS)})
 	}

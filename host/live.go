@@ -55,6 +55,13 @@ func (h *Host) remove(r *Run) {
 	h.mu.Unlock()
 }
 
+// arrived tells those who follow a run that it is at work here.
+func (h *Host) arrived(r *Run) {
+	if s := h.served.Load(); s != nil {
+		s.arrivals.tell(r.id)
+	}
+}
+
 // launch starts the engine on a run that has been entered.
 func (h *Host) launch(r *Run, s engine.Start) {
 	s.ID, s.Plan, s.Input, s.Emit, s.Control = r.id, r.workflow.plan, r.input, r.emit, r.control
@@ -67,10 +74,18 @@ func (h *Host) launch(r *Run, s engine.Start) {
 	h.mu.Unlock()
 	go func() {
 		defer h.ending.Done()
-		r.run(r.ctx, s)
+		h.arrived(r)
+		if h.slots.enter(r) {
+			h.observer.Load().begin(r)
+			r.run(r.ctx, s)
+			h.slots.leave(r)
+			h.observer.Load().left(r)
+		} else {
+			r.leaveQueue()
+		}
 		r.cancel(nil)
-		if r.reloaded {
-			h.Unload(context.WithoutCancel(r.ctx), r.workflow)
+		if r.shared {
+			h.release(context.WithoutCancel(r.ctx), r.workflow)
 		}
 	}()
 }
@@ -80,7 +95,7 @@ func (h *Host) launch(r *Run, s engine.Start) {
 func (r *Run) stopWhenLost() {
 	select {
 	case <-r.writer.Lost():
-		r.control.Suspend()
+		r.suspend()
 	case <-r.done:
 	}
 }

@@ -10,7 +10,10 @@ import (
 )
 
 // Workflow is a checked workflow file, ready to be started any number of times.
-type Workflow struct{ plan *workflow.Plan }
+type Workflow struct {
+	plan  *workflow.Plan
+	users int // under Host.mu: who shares it, see Host.keep
+}
 
 // Plan is what the file came to.
 func (w *Workflow) Plan() *workflow.Plan { return w.plan }

@@ -41,12 +41,19 @@ var errTaken = errors.New("somebody else has taken the run")
 // before, if any, reaches into the run before it begins. The error is errTaken
 // when somebody was faster; the Run is his then if he is of this process.
 func (h *Host) goOn(ctx context.Context, info *journal.Run, o Options, before func(*Run)) (*Run, error) {
-	w, err := h.reload(ctx, info)
-	if err != nil {
+	// What the run began with may be at hand, whatever its file says by now.
+	w := h.borrow(heldKey{info.File, info.Digest})
+	if w == nil {
+		var err error
+		if w, err = h.reload(ctx, info); err != nil {
+			return nil, err
+		}
+	} else if err := h.plugins.prepare(w.plan); err != nil {
+		h.release(ctx, w)
 		return nil, err
 	}
 	if w.plan.Digest != info.Digest {
-		h.Unload(ctx, w)
+		h.release(ctx, w)
 		return nil, refusal("workflow_changed", fmt.Sprintf("run %s was begun with another content of %s, or of a file that it names; "+
 			"put that back to go on, or run what is not done with the new one: host runs retry %s", info.ID, info.File, info.ID))
 	}
@@ -65,17 +72,17 @@ func (h *Host) goOn(ctx context.Context, info *journal.Run, o Options, before fu
 // that was loaded for it. Errors are as those of goOn.
 func (h *Host) takeOver(ctx context.Context, info *journal.Run, w *Workflow, o Options) (*Run, *past, error) {
 	r := h.newRun(ctx, info.ID, w, o)
-	r.input, r.recorded, r.reloaded = info.Input, true, true
+	r.input, r.recorded, r.shared, r.generation = info.Input, true, true, info.Generation
 	old, err := h.enter(r)
 	if err == nil && old != nil {
 		err = errTaken
 	}
 	if err != nil {
-		h.Unload(ctx, w)
+		h.release(ctx, w)
 		return old, nil, err
 	}
 	fail := func(err error) (*Run, *past, error) {
-		h.Unload(ctx, w)
+		h.release(ctx, w)
 		return nil, nil, h.leave(r, err)
 	}
 	if r.writer, err = h.take(ctx, info); err != nil {
@@ -90,7 +97,8 @@ func (h *Host) takeOver(ctx context.Context, info *journal.Run, w *Workflow, o O
 	return r, p, nil
 }
 
-// reload loads the file that a run was started with, ready to run.
+// reload loads the file that a run was started with, ready to run. Release what
+// it returns.
 func (h *Host) reload(ctx context.Context, info *journal.Run) (*Workflow, error) {
 	w, findings, err := h.Load(ctx, info.File)
 	if err != nil {
@@ -101,11 +109,13 @@ func (h *Host) reload(ctx context.Context, info *journal.Run) (*Workflow, error)
 		}
 		return nil, err
 	}
-	if err := h.startable(w.plan); err != nil {
-		return nil, err
+	w = h.keep(ctx, w)
+	err = h.startable(w.plan)
+	if err == nil {
+		err = h.plugins.prepare(w.plan)
 	}
-	if err := h.plugins.prepare(w.plan); err != nil {
-		h.Unload(ctx, w)
+	if err != nil {
+		h.release(ctx, w)
 		return nil, err
 	}
 	return w, nil

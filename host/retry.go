@@ -47,7 +47,7 @@ func (h *Host) Retry(ctx context.Context, id string, ro RetryOptions) (*Run, err
 		return nil, err
 	}
 	if !info.Status.Ended() && w.plan.Digest == info.Digest {
-		h.Unload(ctx, w)
+		h.release(ctx, w)
 		if info.Status == event.Waiting {
 			return h.callAgain(ctx, info, ro)
 		}
@@ -68,7 +68,7 @@ func (h *Host) retry(ctx context.Context, info *journal.Run, w *Workflow, ro Ret
 		note, err = json.Marshal(seedNote{From: ro.From})
 	}
 	if err != nil {
-		h.Unload(ctx, w)
+		h.release(ctx, w)
 		return nil, err
 	}
 	r, _, err := h.takeOver(ctx, info, w, Options{Sink: ro.Sink})
@@ -81,11 +81,11 @@ func (h *Host) retry(ctx context.Context, info *journal.Run, w *Workflow, ro Ret
 	if result == nil { // only now nobody else can go on with it
 		if result, text, err = h.cutOff(ctx, info, w, ro); err != nil {
 			_ = giveBack(r.writer) // err says more
-			h.Unload(ctx, w)
+			h.release(ctx, w)
 			return nil, h.leave(r, err)
 		}
 	}
-	r.ended = nil
+	r.ended, r.generation = nil, info.Generation+1
 	r.writer.Reopen(info.Generation+1, w.plan.Digest, info.File, journal.Record{Mark: engine.MarkSeed, Note: note, Output: text}, nil)
 	h.launch(r, engine.Start{Seed: &engine.Seed{Result: result, From: ro.From}})
 	return r, nil

@@ -31,20 +31,24 @@ type Options struct {
 
 // Run is a run that was started, here or in another process.
 type Run struct {
-	id       string
-	workflow *Workflow // nil: followed, or ended before
-	input    event.Value
-	host     *Host
-	sink     event.Sink
-	feed     *event.Feed
-	control  *engine.Control
-	recorded bool
-	reloaded bool            // the workflow is this run's own
-	writer   *journal.Writer // nil: it is not recorded
-	ctx      context.Context // of the run, not of who started it
-	cancel   func(cause error)
-	unfollow func(cause error) // of one that is followed
-	live     bool              // under host.mu: the engine has it
+	id         string
+	workflow   *Workflow // nil: followed, or ended before
+	input      event.Value
+	host       *Host
+	sink       event.Sink
+	feed       *event.Feed
+	control    *engine.Control
+	recorded   bool
+	shared     bool            // the workflow is to be released
+	writer     *journal.Writer // nil: it is not recorded
+	ctx        context.Context // of the run, not of who started it
+	cancel     func(cause error)
+	hurry      chan struct{} // closed when the work on it is to end before it has begun
+	hurried    sync.Once
+	slot       chan struct{} // of its goroutine: it has one of Host.slots
+	generation int
+	unfollow   func(cause error) // of one that is followed
+	live       bool              // under host.mu: the engine has it
 
 	mu      sync.Mutex
 	seq     uint64
@@ -63,7 +67,7 @@ var runID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 func (h *Host) newRun(ctx context.Context, id string, w *Workflow, o Options) *Run {
 	r := &Run{id: id, workflow: w, host: h, sink: o.Sink, feed: event.NewFeed(kept), control: engine.NewControl(),
-		digests: map[string]string{}, done: make(chan struct{})}
+		generation: 1, digests: map[string]string{}, hurry: make(chan struct{}), done: make(chan struct{})}
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	r.ctx, r.cancel = run, cancel
 	return r
@@ -76,18 +80,32 @@ func (h *Host) newRun(ctx context.Context, id string, w *Workflow, o Options) *R
 // a run from starting is an *event.Error with code invalid_input, bad_run_id,
 // run_conflict, missing_secret, bad_setting, unsupported or journal.
 func (h *Host) Start(ctx context.Context, w *Workflow, o Options) (*Run, error) {
+	r, there, _, err := h.begin(ctx, w, o, false)
+	if err != nil || there == nil {
+		return r, err
+	}
+	if err := h.sameRun(w, o, there); err != nil {
+		return nil, err
+	}
+	return h.Resume(ctx, there.ID, o)
+}
+
+// begin starts a run; fresh is false for one of this process that has its id
+// already. A run that the journal knows, and this process does not work on, comes
+// back as there is. Only a fresh one keeps a shared workflow.
+func (h *Host) begin(ctx context.Context, w *Workflow, o Options, shared bool) (r *Run, there *journal.Run, fresh bool, err error) {
 	if o.RunID != "" && !runID.MatchString(o.RunID) {
-		return nil, refusal("bad_run_id", fmt.Sprintf("run id %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -", o.RunID))
+		return nil, nil, false, refusal("bad_run_id", fmt.Sprintf("run id %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -", o.RunID))
 	}
 	input, err := inputOf(w.plan, o)
+	if err == nil {
+		err = h.startable(w.plan)
+	}
+	if err == nil {
+		err = h.plugins.prepare(w.plan)
+	}
 	if err != nil {
-		return nil, err
-	}
-	if err := h.startable(w.plan); err != nil {
-		return nil, err
-	}
-	if err := h.plugins.prepare(w.plan); err != nil {
-		return nil, err
+		return nil, nil, false, err
 	}
 	id := o.RunID
 	if id == "" {
@@ -97,43 +115,54 @@ func (h *Host) Start(ctx context.Context, w *Workflow, o Options) (*Run, error) 
 		// Before it is entered: who asks at the same time would share our refusal.
 		there, err := h.journal.Run(ctx, id)
 		if err == nil {
-			return h.again(ctx, w, input, there, o)
+			return nil, there, false, nil
 		}
 		if !errors.Is(err, journal.ErrNotFound) {
-			return nil, h.recorded(err)
+			return nil, nil, false, h.recorded(err)
 		}
 	}
-	r := h.newRun(ctx, id, w, o)
-	r.input, r.recorded = input, h.records()
+	r = h.newRun(ctx, id, w, o)
+	r.input, r.recorded, r.shared = input, h.records(), shared
 	if old, err := h.enter(r); err != nil || old != nil {
-		return old, err
+		return old, nil, false, err
 	}
 	if h.records() {
 		file, err := filepath.Abs(w.plan.File)
 		if err != nil {
-			return nil, h.leave(r, err)
+			return nil, nil, false, h.leave(r, err)
 		}
 		r.writer, err = h.journal.Begin(ctx, journal.NewRun{ID: id, Workflow: w.plan.Name, File: file, Digest: w.plan.Digest, Input: input})
-		var there *journal.ExistsError
-		if errors.As(err, &there) {
+		var exists *journal.ExistsError
+		if errors.As(err, &exists) {
 			_ = h.leave(r, refusal("run_conflict", fmt.Sprintf("run %q is recorded already", id)))
-			return h.again(ctx, w, input, there.Run, o)
+			return nil, exists.Run, false, nil
 		}
 		if err != nil {
-			return nil, h.leave(r, err)
+			return nil, nil, false, h.leave(r, err)
 		}
 	}
 	h.launch(r, engine.Start{})
-	return r, nil
+	return r, nil, true, nil
 }
 
-// again is the answer to a run id that the journal knows.
-func (h *Host) again(ctx context.Context, w *Workflow, input event.Value, there *journal.Run, o Options) (*Run, error) {
+// sameRun refuses an id that the journal knows for something else.
+func (h *Host) sameRun(w *Workflow, o Options, there *journal.Run) error {
+	input, err := inputOf(w.plan, o)
+	if err != nil {
+		return err
+	}
 	if there.Digest != w.plan.Digest || !bytes.Equal(there.Input.JSON(), input.JSON()) {
-		return nil, refusal("run_conflict", fmt.Sprintf(
+		return refusal("run_conflict", fmt.Sprintf(
 			"run %q is recorded with another workflow, file or input (workflow %s, begun %s); choose another run id", there.ID, there.Workflow, there.CreatedAt.Format(time.DateTime)))
 	}
-	return h.Resume(ctx, there.ID, o)
+	return nil
+}
+
+// info is what the journal has of a run that has just begun.
+func (r *Run) info() *RunInfo {
+	now, p := r.host.clock.Now(), r.workflow.plan
+	return &RunInfo{ID: r.id, Workflow: p.Name, File: keyOf(r.workflow).file, Digest: p.Digest, Status: event.Running, Alive: true, Owner: "host " + r.host.config.Role,
+		Generation: 1, Input: r.input, CreatedAt: now, UpdatedAt: now}
 }
 
 func (r *Run) run(ctx context.Context, s engine.Start) {
@@ -203,7 +232,7 @@ func (r *Run) Interrupt(cause error) {
 	case r.unfollow != nil:
 		r.unfollow(cause)
 	case r.recorded:
-		r.control.Suspend()
+		r.suspend()
 	default:
 		r.cancel(cause)
 	}

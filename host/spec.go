@@ -52,7 +52,7 @@ func (h *Host) spec(p *workflow.Plan, pl *workflow.Plugin) (plugin.Spec, error) 
 // inspectSpec is the part of a spec that needs no environment.
 func inspectSpec(pl *workflow.Plugin, dir string) plugin.Spec {
 	l := pl.Limits
-	return plugin.Spec{Name: pl.Name, Source: pl.Source, Dir: dir, SHA256: pl.SHA256, ABI: pl.ABI, Reset: pl.Reset, Args: pl.Args,
+	return plugin.Spec{Name: pl.Name, Source: pl.Source, Dir: dir, SHA256: pl.SHA256, ABI: pl.ABI, Reset: pl.Reset, Args: pl.Args, Record: pl.Record,
 		Limits: plugin.Limits{Memory: l.Memory, Input: l.Input, Output: l.Output, Log: l.Log, Vars: l.Vars, HTTPBytes: l.HTTPBytes,
 			HTTPRequests: l.HTTPRequests, Files: l.Files, Steps: l.Steps, Instances: l.Instances}}
 }

@@ -1,0 +1,329 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"wasmhost/host/event"
+	"wasmhost/host/internal/alert"
+	"wasmhost/host/internal/schedule"
+	"wasmhost/host/internal/server"
+	"wasmhost/host/internal/server/pages"
+	"wasmhost/host/internal/telemetry"
+)
+
+// ServeOptions say what is served, and how. The zero value of every field but
+// Files is a good one.
+type ServeOptions struct {
+	// Files are the workflow files that are served, and no others can be started.
+	// A folder stands for every *.toml directly in it that is a workflow.
+	Files []string
+	// Addr is where the server listens; "" is 127.0.0.1:7070. Listener, if not nil,
+	// is used instead, and is closed by Serve.
+	Addr     string
+	Listener net.Listener
+	// Grace is how long runs may go on when ctx has ended: they begin no new calls,
+	// and what is at work by then is cut. 0: 30 s.
+	Grace time.Duration
+	// NoAuth lets everybody do everything. It is refused on an address that other
+	// machines reach.
+	NoAuth bool
+	// Hosts are further names (without port) that requests may be addressed to.
+	Hosts []string
+	// Secure says that TLS ends in front of the server.
+	Secure bool
+	// BaseURL is where people find the pages, for the links in alerts; "": the
+	// address that the server listens on.
+	BaseURL string
+	// MaxRuns is how many runs go on at the same time; the next ones queue,
+	// recorded, and begin in their order. 0: 1000. A run that waits for a person
+	// does not count.
+	MaxRuns int
+	// MaxQueued is how many may queue; the next one is refused. 0: 10,000.
+	MaxQueued int
+	// KeepFor and KeepRuns delete runs that ended longer ago, and all but the newest
+	// so many that have ended. 0: nothing is deleted.
+	KeepFor  time.Duration
+	KeepRuns int
+	// NoWatch leaves files alone that change while the server runs: neither
+	// workflows nor plugins are loaded again.
+	NoWatch bool
+	// Version is shown on the pages and in telemetry.
+	Version string
+	// OnReady is told when requests are answered.
+	OnReady func(ServeInfo)
+}
+
+// ServeInfo says where a server is.
+type ServeInfo struct {
+	URL string `json:"url"`
+	PID int    `json:"pid"`
+	// LoginURL opens the pages, once and within minutes; "" without tokens.
+	LoginURL string `json:"-"`
+	// AdminTokenFile holds the token that may do everything, for its owner's eyes.
+	AdminTokenFile string `json:"-"`
+}
+
+// DefaultAddr is where a server listens when nothing else is said.
+const DefaultAddr = "127.0.0.1:7070"
+
+// Serve serves workflows over HTTP until ctx ends: the API, the pages, webhooks,
+// schedules, health in the background and alerts. It goes on with every run of
+// the journal that nobody works on, watches the files that it serves, and needs
+// a Host that was opened with State and the Role "serve".
+//
+// When ctx ends it takes no new runs, lets those that go on have their Grace, and
+// returns nil; what is left is kept as it stands, for the next Serve. An error
+// keeps it from serving at all: codes no_journal, bad_setting, invalid_workflow,
+// missing_secret, address_in_use.
+func (h *Host) Serve(ctx context.Context, o ServeOptions) error {
+	s, err := h.newServed(ctx, o)
+	if err != nil {
+		if o.Listener != nil {
+			_ = o.Listener.Close()
+		}
+		return err
+	}
+	defer s.close()
+	listener, err := s.listen()
+	if err != nil {
+		return err
+	}
+	return s.serve(ctx, listener)
+}
+
+// served is a Host that serves; it is the server.Service.
+type served struct {
+	*Host
+	o         ServeOptions
+	tokens    *server.Tokens // nil: everybody may do everything
+	telemetry *telemetry.Telemetry
+	alerts    *alert.Alerts
+	scheduler *schedule.Scheduler
+	flows     flows
+
+	stopping chan struct{} // closed when no new runs are taken
+	stop     sync.Once
+	checked  writeCheck
+	arrivals arrivals
+}
+
+var errServed = refusal("bad_setting", "this Host serves already")
+
+// newServed reads what is to be served. Nothing runs yet.
+func (h *Host) newServed(ctx context.Context, o ServeOptions) (*served, error) {
+	switch {
+	case !h.records():
+		return nil, refusal("no_journal", "serving needs a journal with recorded runs: open the Host with a State folder, and not with DurableNone")
+	case h.config.Role != "serve":
+		return nil, refusal("bad_setting", `serving needs a Host that was opened with the Role "serve", so that there is only one in a state folder`)
+	}
+	o.setDefaults()
+	s := &served{Host: h, o: o, stopping: make(chan struct{})}
+	s.flows.of = map[string]*flow{}
+	if err := s.loadFlows(ctx); err != nil {
+		s.unloadFlows(ctx)
+		return nil, err
+	}
+	fail := func(err error) (*served, error) {
+		s.unloadFlows(ctx)
+		return nil, err
+	}
+	var err error
+	if !o.NoAuth {
+		if s.tokens, err = server.OpenTokens(h.config.State); err != nil {
+			return fail(err)
+		}
+	}
+	if s.telemetry, err = telemetry.New(telemetry.Config{Version: o.Version, Log: h.config.Log, Sources: s.sources()}); err != nil {
+		return fail(refusal("bad_setting", err.Error()))
+	}
+	s.alerts = alert.New(alert.Config{BaseURL: o.BaseURL, Version: o.Version, Log: h.log})
+	s.scheduler = schedule.New(s.scheduleConfig())
+	for _, f := range s.flows.loaded() {
+		s.scheduler.Set(f.name, f.w.plan.Schedules)
+		s.alerts.Set(f.name, f.w.plan.Alerts)
+	}
+	if !h.served.CompareAndSwap(nil, s) {
+		_ = s.telemetry.Close(ctx)
+		return fail(errServed)
+	}
+	h.slots.bound(o.MaxRuns, o.MaxQueued)
+	h.observer.Store(&observer{telemetry: s.telemetry, alerts: s.alerts})
+	return s, nil
+}
+
+func (o *ServeOptions) setDefaults() {
+	if o.Addr == "" {
+		o.Addr = DefaultAddr
+	}
+	if o.Grace <= 0 {
+		o.Grace = 30 * time.Second
+	}
+	if o.MaxRuns <= 0 {
+		o.MaxRuns = 1000
+	}
+	if o.MaxQueued <= 0 {
+		o.MaxQueued = 10_000
+	}
+}
+
+// close gives back what newServed took.
+func (s *served) close() {
+	ctx := context.Background()
+	s.stop.Do(func() { close(s.stopping) })
+	s.unloadFlows(ctx)
+	s.Host.observer.Store(nil)
+	flush, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := s.telemetry.Close(flush); err != nil {
+		s.log.Warn("not all telemetry could be sent", "error", err)
+	}
+	s.Host.served.Store(nil)
+}
+
+// listen opens the address.
+func (s *served) listen() (net.Listener, error) {
+	if s.o.Listener != nil {
+		return s.o.Listener, nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.o.Addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, &event.Error{Class: event.Permanent, Code: "address_in_use", Cause: err, Message: fmt.Sprintf(
+			"another program listens on %s; stop it, or listen elsewhere (port 0 chooses one that is free)", s.o.Addr)}
+	}
+	if err != nil {
+		return nil, &event.Error{Class: event.Permanent, Code: "bad_setting", Cause: err, Message: fmt.Sprintf("the address %s cannot be used: %v", s.o.Addr, err)}
+	}
+	return l, nil
+}
+
+// serve answers on l until ctx has ended and the rest has come to an end. Who
+// stops whom: ctx ends the intake (schedules, watching, going on with runs); then
+// the runs have their grace, during which the API still answers; then alerts and
+// the API end.
+func (s *served) serve(ctx context.Context, l net.Listener) error {
+	info := ServeInfo{URL: "http://" + l.Addr().String(), PID: os.Getpid()}
+	config := server.Config{Service: s, Tokens: s.tokens, NoAuth: s.o.NoAuth, Hosts: s.o.Hosts, Secure: s.o.Secure, Metrics: s.telemetry.Handler(),
+		Log: s.config.Log, Now: s.clock.Now, Pages: pages.New(s, pages.Options{Tokens: s.tokens, Now: s.clock.Now, Version: s.o.Version})}
+	web := server.New(config)
+	forget, err := s.announce(info)
+	if err != nil {
+		_ = l.Close()
+		return err
+	}
+	defer forget()
+
+	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAnswering()
+	taking, stopTaking := context.WithCancel(ctx)
+	defer stopTaking()
+	var failed error
+	var outer, inner sync.WaitGroup
+	outer.Go(func() {
+		if failed = web.Serve(answering, l); failed != nil {
+			stopTaking()
+		}
+	})
+	outer.Go(func() { s.alerts.Run(answering) })
+	s.takeIn(taking, &inner)
+
+	if s.tokens != nil {
+		path, _ := s.tokens.LoginLink()
+		info.LoginURL, info.AdminTokenFile = info.URL+path, s.tokens.AdminFile()
+	}
+	s.log.Info("serving", "url", info.URL, "workflows", len(s.flows.names()))
+	if s.o.OnReady != nil {
+		s.o.OnReady(info)
+	}
+	<-taking.Done()
+	s.stop.Do(func() { close(s.stopping) })
+	s.endRuns(context.WithoutCancel(ctx), &inner)
+	stopAnswering()
+	outer.Wait()
+	s.saveAllRecordings(context.WithoutCancel(ctx))
+	if failed != nil {
+		return &event.Error{Class: event.System, Code: "host_failure", Cause: failed, Message: failed.Error()}
+	}
+	return nil
+}
+
+// takeIn starts what brings runs in and goes on with them, until ctx ends.
+func (s *served) takeIn(ctx context.Context, all *sync.WaitGroup) {
+	all.Go(func() {
+		if err := s.scheduler.Run(ctx); err != nil {
+			s.log.Error("schedules do not run", "error", err)
+		}
+	})
+	all.Go(func() { s.flows.watchHealth(ctx, s) })
+	all.Go(func() { s.goOnWithRuns(ctx) })
+	all.Go(func() { s.warmPlugins(ctx) })
+	all.Go(func() { s.tidy(ctx) })
+	if !s.o.NoWatch {
+		all.Go(func() { s.watchFiles(ctx) })
+	}
+}
+
+// isStopping reports whether new runs are refused.
+func (s *served) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+var errStopping = &event.Error{Class: event.Transient, Code: "stopping", Message: "the server is stopping and takes no new runs; what is recorded goes on when it has started again"}
+
+// endRuns lets the runs of this process come to rest, and cuts what has not by
+// the end of the grace.
+func (s *served) endRuns(ctx context.Context, intake *sync.WaitGroup) {
+	deadline := s.clock.NewTimer(s.o.Grace)
+	defer deadline.Stop()
+	s.drainAll()
+	intake.Wait()
+	left := s.drainAll() // with those that came in meanwhile
+	for _, r := range left {
+		select {
+		case <-r.done:
+			continue
+		case <-deadline.C():
+		}
+		break
+	}
+	cut := 0
+	for _, r := range left {
+		select {
+		case <-r.done:
+		default:
+			cut++
+			r.Interrupt(errStopping)
+		}
+	}
+	for _, r := range left {
+		<-r.done
+	}
+	if len(left) > 0 {
+		s.log.Info("runs have come to rest", slog.Int("runs", len(left)), slog.Int("cut", cut))
+	}
+}
+
+// drainAll asks every run of this process to begin nothing new, and returns them.
+func (s *served) drainAll() []*Run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*Run
+	for _, r := range s.runs {
+		r.drain()
+		all = append(all, r)
+	}
+	return all
+}

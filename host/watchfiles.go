@@ -1,0 +1,143 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"wasmhost/host/event"
+	"wasmhost/host/internal/plugin"
+)
+
+// settle is how long a file must be left alone before it is read: who writes it
+// may need several writes.
+const settle = 200 * time.Millisecond
+
+// WatchPlugins swaps the local plugins of a workflow when their files change,
+// until ctx ends. A new version goes through the gates of Swap; one that does not
+// pass is refused, and the old one goes on. tell, if not nil, is told of each.
+func (h *Host) WatchPlugins(ctx context.Context, w *Workflow, tell func(*SwapReport)) error {
+	if err := h.plugins.prepare(w.plan); err != nil {
+		return err
+	}
+	only := func(e *entry) bool { return h.plugins.usedByRoot(e, w) }
+	files := pluginFiles(h.plugins.all(nil), only)
+	return plugin.Watch(ctx, files, settle, func(file string) { h.pluginFileChanged(ctx, file, only, tell) })
+}
+
+// usedByRoot reports whether a workflow names a plugin.
+func (r *registry) usedByRoot(e *entry, w *Workflow) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return e.roots[w.plan] > 0
+}
+
+// pluginFiles are the files behind plugins.
+func pluginFiles(entries []*entry, only func(*entry) bool) []string {
+	var files []string
+	for _, e := range entries {
+		if file := sourceFile(&e.spec); file != "" && only(e) && !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	slices.Sort(files)
+	return files
+}
+
+// pluginFileChanged swaps every plugin that is read from a file.
+func (h *Host) pluginFileChanged(ctx context.Context, file string, only func(*entry) bool, tell func(*SwapReport)) {
+	for _, e := range h.plugins.all(nil) {
+		if sourceFile(&e.spec) != file || !only(e) {
+			continue
+		}
+		if e.live.Load() == nil && e.failed.Load() == nil {
+			continue // it is read when it is needed
+		}
+		report, err := h.swapFromFile(ctx, e)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			report = &SwapReport{Plugin: e.at.String(), Mode: event.SwapNow, Refused: eventError(err)}
+		}
+		h.fileSwapped(ctx, e, file, report)
+		if tell != nil && !report.Unchanged {
+			tell(report)
+		}
+	}
+}
+
+// swapFromFile waits for its turn among those who change the plugin's version.
+func (h *Host) swapFromFile(ctx context.Context, e *entry) (*SwapReport, error) {
+	select {
+	case e.swap <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer e.release()
+	return h.swapTo(ctx, e, SwapRequest{Plugin: e.at.String(), Mode: event.SwapNow, By: "file watch"})
+}
+
+// fileSwapped says what became of a plugin whose file has changed.
+func (h *Host) fileSwapped(ctx context.Context, e *entry, file string, report *SwapReport) {
+	if report.Unchanged {
+		return
+	}
+	a := event.Audit{By: "file watch", Action: "plugin.swap", Target: e.at.String(), OK: report.Refused == nil}
+	if report.Refused != nil {
+		a.Detail = fmt.Sprintf("%s: %s", file, report.Refused.Message)
+		h.log.Error("the plugin's file has changed and is refused; the version before goes on", "plugin", e.at.String(), "file", file, "error", report.Refused.Message)
+	} else {
+		a.Detail = fmt.Sprintf("%s: %s, before %s", file, report.To, report.From)
+		h.log.Info("the plugin's file has changed: later calls take the new version", "plugin", e.at.String(), "file", file, "from", report.From, "to", report.To)
+	}
+	h.Audit(ctx, a)
+}
+
+// watchFiles watches the files of the served workflows and of their plugins, until
+// ctx ends.
+func (s *served) watchFiles(ctx context.Context) {
+	var watches sync.WaitGroup
+	stop := func() {}
+	var watched []string
+	for ctx.Err() == nil {
+		changed := s.flows.next()
+		roots := s.servedRoots()
+		only := func(e *entry) bool { return roots(e.at.root) }
+		files := pluginFiles(s.plugins.all(roots), only)
+		byFile := map[string][]string{} // workflows
+		for _, f := range s.flows.loaded() {
+			for _, file := range f.files {
+				byFile[file] = append(byFile[file], f.name)
+				if !slices.Contains(files, file) {
+					files = append(files, file)
+				}
+			}
+		}
+		if slices.Sort(files); !slices.Equal(files, watched) {
+			// The next watch begins before the last one ends: so no change is missed.
+			next, stopNext := context.WithCancel(ctx)
+			watches.Go(func() {
+				err := plugin.Watch(next, files, settle, func(file string) {
+					for _, name := range byFile[file] {
+						s.reloadFlow(next, name)
+					}
+					s.pluginFileChanged(next, file, only, nil)
+				})
+				if err != nil && next.Err() == nil {
+					s.log.Error("files are not watched: what changes is found at the next start", "error", err)
+				}
+			})
+			stop()
+			stop, watched = stopNext, files
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+	stop()
+	watches.Wait()
+}
