@@ -17,12 +17,14 @@ import (
 // which takes care of small n. Two failures in the first calls are enough, one
 // is not.
 //
-// Latency. After every eight good calls, and before it is promoted, the two samples are compared by the
-// Mann-Whitney U test, as Kayenta, the canary judge of Netflix and Google, does:
-// no assumption is made about how latencies spread. It is worse when its calls
-// are slower with a chance of error below 1 % (one-sided, z > 2.33), and the
-// median is larger by more than a quarter, Kayenta's tolerance, and by more
-// than a millisecond.
+// Latency. After every eight good calls, and before it is promoted, the two
+// samples are compared by the Mann-Whitney U test, as Kayenta, the canary judge
+// of Netflix and Google, does: no assumption is made about how latencies spread.
+// It is worse when its calls are slower with a chance of error below 1 %
+// (one-sided, z > 2.33), and the median is larger by more than a quarter and by
+// more than a millisecond. That something is slower for certain is not enough:
+// with many calls the smallest difference becomes certain. (Kayenta's default
+// fraction is a quarter too, of its estimate of the shift.)
 type judge struct {
 	good, failures       int
 	others, othersFailed int
