@@ -124,7 +124,8 @@ func (s *Server) serve(route *route, plain http.ResponseWriter, r *http.Request)
 			s.refuse(w, r, route, failed)
 		}
 	}
-	if noted && route.action != "" && changes(r.Method) {
+	noted = noted && !c.quiet
+	if noted && c.change.action != "" {
 		s.cfg.Service.Audit(context.WithoutCancel(r.Context()), c.change.entry(c.who, address(r), w.status, event.Audit{Time: s.now().UTC()}))
 	}
 	if noted {

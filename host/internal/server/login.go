@@ -36,10 +36,11 @@ func logIn(c *call) error {
 }
 
 func (c *call) logIn(secret, next, wrong string) error {
+	c.change.action = "login" // also of a link, which is a GET
 	cookie, who, err := c.cfg.Tokens.open(secret)
 	if errors.Is(err, errNobody) {
 		if !c.failures.allow(address(c.r)) {
-			wrong = "too many attempts; wait a minute"
+			wrong, c.quiet = "too many attempts; wait a minute", true
 		}
 		c.change.Err = refusal("unauthorized", "the token is not right")
 		c.askToken(http.StatusUnauthorized, wrong)

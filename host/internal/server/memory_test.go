@@ -171,9 +171,9 @@ func (m *memory) Runs(_ context.Context, f event.RunFilter) ([]event.RunInfo, er
 	for _, id := range slices.Backward(m.order) {
 		r := m.runs[id]
 		switch {
-		case r == nil || f.Workflow != "" && r.info.Workflow != f.Workflow || len(f.Status) > 0 && !slices.Contains(f.Status, r.info.Status):
 		case skip:
 			skip = id != f.Before
+		case r == nil || f.Workflow != "" && r.info.Workflow != f.Workflow || len(f.Status) > 0 && !slices.Contains(f.Status, r.info.Status):
 		case len(all) < f.Limit:
 			all = append(all, r.info)
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -117,11 +118,9 @@ func (s *Server) table() []*route {
 
 // pageRoute is a page under the guards of the API.
 func pageRoute(p *Route) *route {
-	r := &route{pattern: p.Pattern, scope: p.Scope, action: p.Action, limit: p.Body, page: p}
+	r := &route{pattern: p.Pattern, scope: p.Scope, limit: p.Body, page: p}
 	if changes(method(p.Pattern)) {
-		if r.action == "" {
-			r.action = p.Pattern
-		}
+		r.action = cmp.Or(p.Action, p.Pattern)
 		if r.limit == 0 {
 			r.limit = 1 << 20
 		}
@@ -148,6 +147,8 @@ type call struct {
 	who    Identity
 	body   []byte
 	change *Change
+	// quiet keeps one more failed login of a caller who had many out of the audit.
+	quiet bool
 	// reached is true once the handler has the request.
 	reached bool
 	// ctx ends when the service has had its time. What changes something is not
