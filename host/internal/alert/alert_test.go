@@ -255,12 +255,12 @@ func TestMisbehaving(t *testing.T) {
 		"too many, then": {status(429, 202), 2, 1, ""},
 		"always down":    {status(500), 1 + len(pauses), 0, "it answers 500"},
 		"not found":      {status(404), 1, 0, "it answers 404"},
-		"moved":          {status(307), 1, 0, "leads elsewhere"},
+		"moved":          {status(http.StatusTemporaryRedirect), 1, 0, "leads elsewhere"},
 		"moved for good": {status(301), 1, 0, "leads elsewhere"},
 		"cut, then well": {func(n int, w http.ResponseWriter, _ *http.Request) bool { return n > 1 || !hangUp(w) }, 2, 1, ""},
 		"a flood":        {func(n int, w http.ResponseWriter, r *http.Request) bool { return flood(w, r) }, 1, 1, ""},
 		"in circles": {func(n int, w http.ResponseWriter, r *http.Request) bool {
-			http.Redirect(w, r, "/again", 307)
+			http.Redirect(w, r, "/again", http.StatusTemporaryRedirect)
 			return false
 		}, 4, 0, "leads elsewhere"},
 		"moved, same host": {func(n int, w http.ResponseWriter, r *http.Request) bool {

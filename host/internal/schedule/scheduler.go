@@ -161,11 +161,9 @@ func (s *Scheduler) load(ctx context.Context) error {
 
 // todo is what a round leaves to be done without the lock.
 type todo struct {
-	states  []Saved
-	tables  []*timetable // of states
-	audits  []event.Audit
-	starts  []job
-	follows []job
+	states []Saved
+	tables []*timetable // of states
+	audits []event.Audit
 }
 
 type job struct {

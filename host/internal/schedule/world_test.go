@@ -177,3 +177,10 @@ func (w *world) told() (text string) {
 	}
 	return text
 }
+
+// kept is how many states there are.
+func (w *world) kept() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.states)
+}
