@@ -97,7 +97,9 @@ func (a *app) commands() []*cli.Command {
 		a.initCommand(), a.runCommand(), a.validateCommand(), a.planCommand(), a.graphCommand(), a.callCommand(),
 		a.runsListCommand(), a.runsShowCommand(), a.runsWatchCommand(), a.runsLogsCommand(), a.runsWhyCommand(),
 		a.runsCancelCommand(), a.runsResumeCommand(), a.runsRetryCommand(), a.runsApproveCommand(), a.runsExportCommand(),
-		a.runsDeleteCommand(), a.breakersListCommand(), a.breakersResetCommand(), a.breakersOpenCommand(), a.healthCommand(),
+		a.runsDeleteCommand(), a.pluginsListCommand(), a.pluginsShowCommand(), a.pluginsSwapCommand(), a.pluginsRollbackCommand(), a.pluginsPromoteCommand(),
+		a.tokensAddCommand(), a.tokensListCommand(), a.tokensRemoveCommand(), a.tokensLoginCommand(),
+		a.breakersListCommand(), a.breakersResetCommand(), a.breakersOpenCommand(), a.healthCommand(), a.serveCommand(),
 		a.doctorCommand(), a.schemaCommand(), a.explainCommand(), a.completionCommand(), a.manCommand(), a.versionCommand(),
 	}
 	for _, c := range commands {

@@ -19,10 +19,10 @@ type line struct {
 }
 
 // absent are commands that people may look for, and that this version does not have.
-var absent = []string{"serve", "worker", "test", "plugins"}
+var absent = []string{"worker", "test"}
 
 // absentFlags are such flags.
-var absentFlags = map[string]bool{"engine": true, "server": true, "detach": true}
+var absentFlags = map[string]bool{"engine": true}
 
 // arrange reads the arguments behind the program's name.
 func arrange(args []string, commands []*cli.Command, global []cli.Flag) (*line, error) {

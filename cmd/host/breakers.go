@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 
 func (a *app) breakersListCommand() *cli.Command {
 	return &cli.Command{
-		Name: "breakers list", Usage: "list the breakers that the journal knows",
+		Name: "breakers list", Usage: "list the breakers that the journal knows", Flags: serverFlags(),
 		Action: a.action(0, 0, forms, func() error { return orEmpty[host.BreakerInfo](a, a.withKeeper(a.breakersList)) }),
 	}
 }
@@ -62,7 +61,7 @@ func (a *app) breakersOpenCommand() *cli.Command {
 
 func (a *app) breakerCommand(name, usage string, do moveBreaker) *cli.Command {
 	return &cli.Command{
-		Name: "breakers " + name, ArgsUsage: "KEY", Usage: usage,
+		Name: "breakers " + name, ArgsUsage: "KEY", Usage: usage, Flags: serverFlags(),
 		Description: `KEY is the breaker's name, or WORKFLOW.NAME where several workflows have one of that name. Every process
 that shares the state folder takes it over.`,
 		Action: a.action(1, 1, forms, func() error {
@@ -76,12 +75,7 @@ type moveBreaker func(keeper, context.Context, string) (*host.BreakerInfo, error
 func (a *app) moveBreaker(k keeper, do moveBreaker) error {
 	b, err := do(k, a.ctx, a.c.Args().First())
 	if err != nil {
-		err = a.runFailed(err)
-		var f *failure
-		if errors.As(err, &f) && f.exit == exitNotFound {
-			f.hint = a.again("breakers", "list") + " shows the breakers that there are"
-		}
-		return err
+		return a.notThere(err, a.again("breakers", "list")+" shows the breakers that there are")
 	}
 	switch a.format {
 	case "json", "jsonl":

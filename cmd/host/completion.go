@@ -98,6 +98,8 @@ func completableOf(c *cli.Command) completable {
 			cf.values = durabilities
 		case "status":
 			cf.values = statuses
+		case "scope":
+			cf.values = scopes
 		}
 		p.flags = append(p.flags, cf)
 	}

@@ -64,19 +64,21 @@ func (f *failure) with(hint string) *failure {
 // or that a call ended with.
 func exitOf(e *event.Error) int {
 	switch e.Code {
-	case "bad_run_id", "run_conflict", "missing_secret", "bad_setting", "unsupported", "not_available", "bad_plugin", "bad_secret":
+	case "bad_run_id", "run_conflict", "missing_secret", "bad_setting", "unsupported", "not_available", "bad_plugin", "bad_secret", "bad_request", "bad_id", "bad_scope", "bad_host", "bad_answer", "address_in_use":
 		return exitUsage
-	case "run_alive", "run_ended", "run_interrupted", "run_succeeded", "not_waiting", "workflow_changed", "unknown_node", "ambiguous":
+	case "run_alive", "run_ended", "run_interrupted", "run_succeeded", "not_waiting", "workflow_changed", "unknown_node", "ambiguous", "pinned", "busy", "no_version", "token_exists", "no_tokens":
 		return exitUsage // the run is not as the command needs it: nothing was done
-	case "journal", "no_journal", "served":
+	case "journal", "no_journal", "served", "bad_tokens":
 		return exitJournal
 	case "invalid_input":
 		return exitUsage
 	case "missing_export", "invalid_workflow":
 		return exitInvalid
-	case "not_found":
+	case "not_found", "unreachable":
 		return exitNotFound
-	case "bad_module", "unsupported_module", "digest_mismatch":
+	case "unauthorized", "forbidden", "too_many_failures":
+		return exitUnauthorised
+	case "bad_module", "unsupported_module", "digest_mismatch", "permissions_grow", "replay_differs", "swap_refused":
 		return exitModule
 	}
 	return exitFailed
@@ -99,7 +101,7 @@ func refused(err error) error {
 
 // advice is the end of a message that says what to do, for programs: on the
 // command line the hint says it, with the state folder that was given.
-var advice = regexp.MustCompile(`; (choose |say |[^;]*host runs )[^;]*$`)
+var advice = regexp.MustCompile(`; (choose |say |stop it, |[^;]*host runs )[^;]*$`)
 
 // describe is an error for people: where, what, and how it counts.
 func describe(e *event.Error) string {

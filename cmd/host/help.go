@@ -14,6 +14,9 @@ type group struct{ name, usage, about string }
 var groups = []group{
 	{"runs", "list, look at and go on with recorded runs", `A run is recorded in the state folder while it goes on, and kept when it has ended. An ID may be
 shortened to its first characters, six at least, while they name one run only.`},
+	{"plugins", "show the plugins of a server, and put other versions in use", `A server is needed: the one that --server names, else the one that has the state folder. NAME is that of
+the workflow file, or WORKFLOW.NAME where several workflows have one of that name.`},
+	{"tokens", "make and take back tokens for a server", `A token lets its bearer ask a server. It is kept as a hash in the state folder, and shown once.`},
 	{"breakers", "list circuit breakers, and reset or open one", `With a journal breakers are shared by all runs of a workflow, in every process.`},
 }
 

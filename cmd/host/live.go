@@ -65,7 +65,7 @@ func (l *live) Emit(e *event.Event) {
 	defer l.mu.Unlock()
 	l.board.take(e)
 	switch e.Type {
-	case event.BreakerChanged, event.Log, event.RunResumed:
+	case event.BreakerChanged, event.PluginSwapped, event.Log, event.RunResumed:
 		if text := sayEvent(e, l.verbose); text != "" {
 			l.above = append(l.above, text)
 		}

@@ -4,8 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"wasmhost/host"
 	"wasmhost/host/event"
 )
 
@@ -64,9 +69,11 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
-			return nil
+			same, err := makeVersions(e.WorkDir)
+			e.Setenv("SAME", same)
+			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "isjson": isJSON},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "isjson": isJSON, "serving": serving, "until": until},
 	})
 }
 
@@ -83,6 +90,70 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != args[0] {
 		ts.Fatalf("exit code %s, want %s", got, args[0])
 	}
+}
+
+// makeVersions makes other versions of a plugin out of reader.wasm: terms.wasm
+// calls what it counts otherwise, same.wasm answers alike, and broken.wasm is cut
+// off.
+func makeVersions(dir string) (digestOfSame string, err error) {
+	module, err := os.ReadFile(filepath.Join(dir, "reader.wasm"))
+	if err != nil {
+		return "", err
+	}
+	terms := bytes.Replace(module, []byte(`{"words":`), []byte(`{"terms":`), 1)
+	if bytes.Equal(terms, module) {
+		return "", errors.New("reader.wasm has nothing to replace")
+	}
+	same := append(bytes.Clone(module), 0, 4, 3, 'o', 'w', 'n') // a custom section
+	for name, text := range map[string][]byte{"terms.wasm": terms, "broken.wasm": module[:len(module)/2], "same.wasm": same} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(same)), nil
+}
+
+// until TEXT COMMAND…: the command is repeated until its output has the text.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until TEXT host ARGS...")
+	}
+	for late := time.Now().Add(time.Minute); time.Now().Before(late); time.Sleep(50 * time.Millisecond) {
+		_ = ts.Exec(args[1], args[2:]...)
+		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+	}
+	ts.Fatalf("no %s", args[0])
+}
+
+// serving VAR [STATE]: waits until the server of a state folder answers, and sets
+// VAR to its URL, ADDR to its address.
+func serving(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: serving VAR [STATE]")
+	}
+	state := ts.MkAbs("state/host")
+	if len(args) == 2 {
+		state = ts.MkAbs(args[1])
+	}
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		info, err := host.Served(state)
+		if err != nil {
+			continue
+		}
+		answer, err := http.Get(info.URL + "/healthz")
+		if err != nil {
+			continue // a word of one that was killed, or not yet
+		}
+		answer.Body.Close()
+		if answer.StatusCode == http.StatusOK {
+			ts.Setenv(args[0], info.URL)
+			ts.Setenv("ADDR", strings.TrimPrefix(info.URL, "http://"))
+			return
+		}
+	}
+	ts.Fatalf("no server answers for %s", state)
 }
 
 // isjson stdout: it holds JSON and nothing else.

@@ -149,6 +149,8 @@ func sayEvent(e *event.Event, verbose bool) string {
 		return fmt.Sprintf("%s: %s: %s", node, e.Status, clean(e.Reason))
 	case event.NodeWaiting:
 		return fmt.Sprintf("%s: waiting: %s", node, clean(e.Reason))
+	case event.PluginSwapped:
+		return swapLine(e)
 	case event.BreakerChanged:
 		return fmt.Sprintf("breaker %s: %s, was %s", clean(e.Breaker), e.To, e.From)
 	case event.FallbackUsed:
@@ -166,6 +168,15 @@ func sayEvent(e *event.Event, verbose bool) string {
 		}
 	}
 	return ""
+}
+
+// swapLine is a new version of a plugin.
+func swapLine(e *event.Event) string {
+	text := fmt.Sprintf("plugin %s: %s from now on, was %s", clean(e.Plugin), shortDigest(e.To), shortDigest(e.From))
+	if e.Reason != "" {
+		text += " (" + clean(e.Reason) + ")"
+	}
+	return text
 }
 
 func failureText(e *event.Error) string {

@@ -20,20 +20,32 @@ a first ctrl-C cancels what is in flight and keeps the run, so that "host runs r
 it; a second one ends at once. With --run-id the id is an idempotency key: a run that ended under it
 gives its recorded result again, one that is alive is followed, and one whose process died goes on.
 
-Exit codes: 0 succeeded, 1 failed, 2 usage or input, 3 invalid file, 5 not found, 6 refused by the
+With --server the run is started and worked on there. FILE is then the name of a workflow that the server
+has, or a file that is just what it has. A ctrl-C ends the following, and not the run.
+
+With --watch, and only then, the build command of a plugin is run in a shell when files in the folder of
+its module change: it is code of whoever wrote the workflow file. A plugin that has changed is swapped in
+the run that is under way; a change of the workflow cancels it and runs it again.
+
+Exit codes: 0 succeeded, 1 failed, 2 usage or input, 3 invalid file, 4 not authorised, 5 not found (no
+server, too), 6 refused by the
 health gate, 7 deadline, 8 refused module, 9 journal, 10 degraded with --strict, 11 waiting for a
 person, 12 cancelled, 130 interrupted.`,
-		Flags: append(inputFlags(),
+		Flags: append(append(inputFlags(),
 			&cli.StringSliceFlag{Name: "set", EnvVars: []string{"HOST_SET"}, Usage: "`KEY=VALUE` put a value onto the input, or the workflow's default; KEY may be a dotted path; repeatable"},
 			&cli.StringFlag{Name: "run-id", EnvVars: []string{"HOST_RUN_ID"}, Usage: "`ID` name the run; the id is its idempotency key", DefaultText: "a new one"},
-			durableFlag(),
+			durableFlag(host.DurableNormal),
 			strictFlag(),
-			&cli.BoolFlag{Name: "watch", EnvVars: []string{"HOST_WATCH"}, Usage: "run again whenever the workflow, a plugin or a schema changes"},
+			&cli.BoolFlag{Name: "watch", EnvVars: []string{"HOST_WATCH"}, Usage: "run again whenever the workflow or a schema changes, build and swap plugins"},
+			&cli.BoolFlag{Name: "detach", EnvVars: []string{"HOST_DETACH"}, Usage: "start the run on a server, print its id and end"},
 			anyHostFlag(),
-		),
+		), serverFlags()...),
 		Action: a.action(1, 1, forms, func() error {
 			if a.given["run-id"] && a.c.String("run-id") == "" {
 				return usage("--run-id is empty, and names no run").with("give the id that the run shall have, or leave --run-id out for a new one")
+			}
+			if a.serverNamed() != "" || a.c.Bool("detach") {
+				return a.runThere()
 			}
 			if a.c.Bool("watch") {
 				if a.given["run-id"] {
@@ -62,7 +74,7 @@ func (a *app) runOnce(ctx context.Context, watcher *watcherOf) error {
 		watcher.loaded(w)
 	}
 	options := host.Options{RunID: a.c.String("run-id")}
-	if options.Input, options.HasInput, err = a.runInput(w); err != nil {
+	if options.Input, options.HasInput, err = a.runInput(w.Plan().Input.Default); err != nil {
 		return err
 	}
 	var known *host.RunInfo
@@ -99,7 +111,9 @@ func (a *app) knownRun(h *host.Host, w *host.Workflow, o host.Options) *host.Run
 	return info
 }
 
-func (a *app) runInput(w *host.Workflow) (event.Value, bool, error) {
+// runInput is the input that was given, with the values of --set: these are put
+// onto the workflow's default where no other input is.
+func (a *app) runInput(standard event.Value) (event.Value, bool, error) {
 	input, given, err := a.input()
 	if err != nil {
 		return event.Null, false, err
@@ -109,7 +123,7 @@ func (a *app) runInput(w *host.Workflow) (event.Value, bool, error) {
 		return input, given, nil
 	}
 	if !given {
-		input = w.Plan().Input.Default
+		input = standard
 	}
 	input, err = set(input, sets)
 	return input, true, err

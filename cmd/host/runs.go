@@ -18,7 +18,7 @@ import (
 // argument.
 func (a *app) runsCommand(name, usage, about string, flags []cli.Flag, do func(keeper, *host.RunInfo) error) *cli.Command {
 	return &cli.Command{
-		Name: "runs " + name, ArgsUsage: "ID", Usage: usage, Description: about, Flags: flags,
+		Name: "runs " + name, ArgsUsage: "ID", Usage: usage, Description: about, Flags: append(flags, serverFlags()...),
 		Action: a.action(1, 1, forms, func() error { return a.withRun(do) }),
 	}
 }
@@ -34,8 +34,15 @@ func (a *app) withRun(do func(keeper, *host.RunInfo) error) error {
 	})
 }
 
-// withKeeper finds who has the runs.
+// withKeeper finds who has the runs: the server that was named, or the journal.
 func (a *app) withKeeper(do func(keeper) error) error {
+	if url := a.serverNamed(); url != "" {
+		s, err := a.dial(url)
+		if err != nil {
+			return err
+		}
+		return do(s)
+	}
 	return a.withState(func(h *host.Host) error { return do(folder{h}) })
 }
 
@@ -50,7 +57,7 @@ func (a *app) withState(do func(*host.Host) error) error {
 		return &failure{exit: exitNotFound, message: fmt.Sprintf("there is no journal in %s yet", clean(dir)),
 			hint: "host run makes one there; another folder is named with --state DIR", cause: errNoJournal}
 	}
-	h, err := a.openState(host.DurableNormal)
+	h, err := a.openState(host.Config{})
 	if err != nil {
 		return err
 	}
@@ -94,6 +101,26 @@ func (a *app) runFailed(err error) error {
 	return err
 }
 
+// notThere is the failure of something that was asked of a plugin, a breaker, a
+// token: when there is none of that name, hint says where the names are.
+func (a *app) notThere(err error, hint string) error {
+	err = a.runFailed(err)
+	var f *failure
+	if errors.As(err, &f) && f.exit == exitNotFound && codeOf(f.cause) == "not_found" {
+		f.hint = hint
+	}
+	return err
+}
+
+// codeOf is the code of an error, "" when it has none.
+func codeOf(err error) string {
+	var e *event.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
 // about puts the run that is known into the command lines of a hint.
 func (a *app) about(id string, err error) error {
 	var f *failure
@@ -116,10 +143,15 @@ var (
 	nodeFlag  = regexp.MustCompile(`(--node|--from) NODE\b`)
 )
 
-// again is a command line for the user to type: with the state folder that this
-// one was given.
+// again is a command line for the user to type: with the state folder and the
+// server that this one was given.
 func (a *app) again(words ...string) string {
 	line := "host " + strings.Join(words, " ")
+	for _, flag := range []string{"server", "token-file"} {
+		if a.given[flag] {
+			line += " --" + flag + " " + quoted(a.c.String(flag))
+		}
+	}
 	if a.given["state"] {
 		line += " --state " + quoted(a.c.String("state"))
 	}

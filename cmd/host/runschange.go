@@ -18,7 +18,7 @@ func (a *app) runsCancelCommand() *cli.Command {
 		Name: "runs cancel", ArgsUsage: "ID...", Usage: "end runs, whoever works on them",
 		Description: `Calls in flight are cancelled, and the run ends as cancelled. It works for runs of other processes, for
 waiting ones and for those that nobody works on.`,
-		Flags:  []cli.Flag{&cli.StringFlag{Name: "reason", Usage: "`TEXT` why; it is recorded"}},
+		Flags:  append([]cli.Flag{&cli.StringFlag{Name: "reason", Usage: "`TEXT` why; it is recorded"}}, serverFlags()...),
 		Action: a.action(1, -1, forms, func() error { return a.eachRun(a.cancelRun) }),
 	}
 }
@@ -60,6 +60,7 @@ func (a *app) runsExportCommand() *cli.Command {
 		Description: `One JSON object: the run, its events, its result, breakers and health of its workflow, and versions. No
 secret is in it, but inputs and outputs are. Without FILE, or with "-", it goes to stdout.
 A file that is there is not overwritten.`,
+		Flags:  serverFlags(),
 		Action: a.action(1, 2, forms, func() error { return a.withRun(a.export) }),
 	}
 }

@@ -16,10 +16,10 @@ func (a *app) runsDeleteCommand() *cli.Command {
 		Description: `Either the runs that are named, or those that have ended and that the flags choose. With both flags a run
 goes that is older and not among the newest. A run that somebody works on is never deleted; one that
 waits or was interrupted only by its ID.`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "older-than", Usage: "`AGE` runs that ended longer ago: 12h, 30d"},
 			&cli.IntFlag{Name: "keep", Usage: "`N` all but the newest so many", DefaultText: "0"},
-		},
+		}, serverFlags()...),
 		Action: a.action(0, -1, forms, a.runsDelete),
 	}
 }

@@ -18,12 +18,12 @@ func (a *app) runsListCommand() *cli.Command {
 		Description: `A run is interrupted when nobody works on it although it has not ended: its process died, or was
 stopped. "host runs resume ID" goes on with it. The last line, on stderr, counts the runs of every
 status.`,
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "status", EnvVars: []string{"HOST_STATUS"}, Usage: "`STATUS` only runs that are " + strings.Join(statuses, ", ") + "; repeatable"},
 			&cli.StringFlag{Name: "workflow", EnvVars: []string{"HOST_WORKFLOW"}, Usage: "`NAME` only runs of that workflow"},
 			&cli.StringFlag{Name: "since", EnvVars: []string{"HOST_SINCE"}, Usage: "`TIME` only runs that began since then: 90m, 12h, 7d, 2026-01-31 or a time as in RFC 3339"},
 			&cli.IntFlag{Name: "limit", Value: 20, EnvVars: []string{"HOST_LIMIT"}, Usage: "`N` at most so many"},
-		},
+		}, serverFlags()...),
 		Action: a.action(0, 0, forms, func() error { return orEmpty[host.RunInfo](a, a.withKeeper(a.runsList)) }),
 	}
 }

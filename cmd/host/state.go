@@ -21,14 +21,18 @@ import (
 func (a *app) open() (*host.Host, error) { return a.openAs(host.Config{}) }
 
 // openState makes a Host with the journal of the state folder.
-func (a *app) openState(durable host.Durability) (*host.Host, error) {
+func (a *app) openState(c host.Config) (*host.Host, error) {
 	dir, err := a.stateDir()
 	if err != nil {
 		return nil, err
 	}
-	h, err := a.openAs(host.Config{State: dir, Durable: durable, Role: "run"})
+	c.State = dir
+	if c.Role == "" {
+		c.Role = "run"
+	}
+	h, err := a.openAs(c)
 	var f *failure
-	if isJournal(err) && errors.As(err, &f) {
+	if isJournal(err) && errors.As(err, &f) && codeOf(err) != "served" {
 		f.hint = a.again("doctor") + " looks closer; another folder is named with --state DIR"
 	}
 	return h, err
@@ -101,8 +105,8 @@ func (a *app) close(h *host.Host) {
 // durabilities are the values of --durable.
 var durabilities = []string{string(host.DurableNone), string(host.DurableNormal), string(host.DurableFull)}
 
-func durableFlag() cli.Flag {
-	return &cli.StringFlag{Name: "durable", EnvVars: []string{"HOST_DURABLE"}, DefaultText: string(host.DurableNormal),
+func durableFlag(standard host.Durability) cli.Flag {
+	return &cli.StringFlag{Name: "durable", EnvVars: []string{"HOST_DURABLE"}, DefaultText: string(standard),
 		Usage: "`MODE` what a recorded run survives: none (it is not recorded), normal (the death of the process) or full (a power cut too)"}
 }
 
@@ -116,10 +120,10 @@ func (a *app) openForRun() (h *host.Host, kept bool, err error) {
 	}
 	switch durable {
 	case host.DurableNormal, host.DurableFull:
-		h, err = a.openState(durable)
+		h, err = a.openState(host.Config{Durable: durable})
 		return h, true, orNothing(err)
 	case host.DurableNone:
-		if h, err = a.openState(durable); isJournal(err) {
+		if h, err = a.openState(host.Config{Durable: durable}); isJournal(err) {
 			a.say("warning: %v; breakers begin closed", err)
 			h, err = a.openAs(host.Config{CacheDir: "-"})
 		}
