@@ -94,11 +94,15 @@ func (h *Host) recorded(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, journal.ErrServed):
+		why := err
+		if errors.As(err, &e) && e.Cause != nil {
+			why = e.Cause // without the advice that comes here
+		}
+		return &event.Error{Class: event.Permanent, Code: "served", Cause: err, Message: fmt.Sprintf(
+			"%v: %s; stop it, or give this one a folder of its own with --state", why, h.config.State)}
 	case errors.As(err, &e):
 		return err
-	case errors.Is(err, journal.ErrServed):
-		return &event.Error{Class: event.Permanent, Code: "served", Cause: err, Message: fmt.Sprintf(
-			"%v: %s; stop it, or give this one a folder of its own with --state", err, h.config.State)}
 	case errors.Is(err, journal.ErrLost):
 		return &event.Error{Class: event.System, Code: "journal", Cause: err, Message: fmt.Sprintf(
 			"the journal in %s: %v, for this process gave no sign of life for too long; host runs watch follows it", h.config.State, err)}
