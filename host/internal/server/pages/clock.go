@@ -37,6 +37,14 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d d %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
+// age is a span in the one unit that matters to who looks back.
+func age(d time.Duration) string {
+	if d >= time.Minute && d < time.Hour {
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return span(d)
+}
+
 const fullTime = "2006-01-02 15:04:05 MST"
 
 // ago shows a time that has passed as a distance, with the time itself as its
@@ -45,7 +53,7 @@ func (p *Pages) ago(t time.Time) template.HTML {
 	if t.IsZero() {
 		return "–"
 	}
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s" data-ago>%s ago</time>`, t.UTC().Format(time.RFC3339Nano), t.UTC().Format(fullTime), span(p.now().Sub(t))))
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s" data-ago>%s ago</time>`, t.UTC().Format(time.RFC3339Nano), t.UTC().Format(fullTime), age(p.now().Sub(t))))
 }
 
 // until shows a time to come as a countdown.

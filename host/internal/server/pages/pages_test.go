@@ -38,7 +38,7 @@ func TestPages(t *testing.T) {
 		{"/runs/long-run/events?only=log", 200, []string{"line 2990", "Older"}, nil},
 		{"/runs/long-run/events?only=log&before=500", 200, []string{"line 400", "Older", "Newest"}, []string{"line 2990"}},
 		{"/runs/long-run/events?only=log&before=20", 200, []string{"line 5", "Newest"}, []string{"Older"}},
-		{"/runs/waiting-run/node?node=price", 200, []string{"Attempt 1", "Attempt 2", "503 Service Unavailable", "then waited 30.0 s", "succeeded", "slow answer: <script>alert('x')</script>", "\u241b[31mred", "<U+202E>gnp.exe"}, nil},
+		{"/runs/waiting-run/node?node=price", 200, []string{"Attempt 1", "Attempt 2", "503 Service Unavailable", "then waited 30.0 s", "succeeded", "slow answer: <script>alert('x')</script>", "<U+001B>[31mred", "<U+202E>gnp.exe"}, nil},
 		{"/runs/waiting-run/node?node=review", 200, []string{"What it waits for", "Approve"}, nil},
 		{"/runs/failed-run/node?node=charge", 200, []string{"Retry from here", "card_declined"}, nil},
 		{"/runs/failed-run/node?node=nothing", 404, []string{"Not found", "has no node nothing"}, nil},

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"wasmhost/host/event"
 )
@@ -25,6 +26,7 @@ type runPage struct {
 	Graph  template.HTML
 	// NoGraph is why there is none.
 	NoGraph  string
+	Shares   []bar // of the statuses, where there is no graph
 	GraphAt  string
 	Table    nodeTable
 	FromList []string // nodes that a retry can begin with
@@ -110,7 +112,8 @@ func (p *Pages) drawRun(ctx context.Context, b *runPage, rows int) {
 		b.NoGraph, b.GraphAt = "This workflow is not served any more, so there is no graph of it.", ""
 		return
 	} else if info.Nodes > graphNodes || rows > 2*graphNodes {
-		b.NoGraph = "A graph of " + plural(max(info.Nodes, rows), "node") + " is too large for this page."
+		b.NoGraph = "A graph of " + plural(max(info.Nodes, rows), "node") + " is too large for this page. How they stand:"
+		b.Shares = shares(b.Table.Counts, max(info.Nodes, rows))
 		return
 	}
 	svg, err := p.service.Graph(ctx, b.Run.Workflow, b.Run.ID)
@@ -155,4 +158,21 @@ func (p *Pages) whole(base string, logs []entry) {
 			logs[i].Text.Raw = base + "/raw?of=event&seq=" + strconv.FormatUint(logs[i].Seq, 10)
 		}
 	}
+}
+
+// shares lays the counts of statuses out as parts of a whole.
+func shares(counts []nodeCount, all int) []bar {
+	var out []bar
+	at := 0
+	for _, c := range counts {
+		if c.Status == "" || c.Count == 0 {
+			continue
+		}
+		out = append(out, bar{Kind: string(c.Status), X: percent(time.Duration(at), time.Duration(all)), W: percent(time.Duration(c.Count), time.Duration(all)), Text: number(c.Count) + " " + string(c.Status)})
+		at += c.Count
+	}
+	if rest := all - at; rest > 0 {
+		out = append(out, bar{Kind: "wait", X: percent(time.Duration(at), time.Duration(all)), W: percent(time.Duration(rest), time.Duration(all)), Text: number(rest) + " not begun"})
+	}
+	return out
 }

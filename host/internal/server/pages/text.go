@@ -37,10 +37,6 @@ func visible(s string) string {
 		switch {
 		case !hidden(r):
 			b.WriteRune(r)
-		case r < 0x20:
-			b.WriteRune(0x2400 + r) // the control pictures
-		case r == 0x7f:
-			b.WriteRune(0x2421)
 		default:
 			fmt.Fprintf(&b, "<U+%04X>", r)
 		}

@@ -7,6 +7,12 @@
   const state = document.getElementById("live-state");
   const say = (text) => { if (state && state.textContent !== text) state.textContent = text; };
 
+  // The marked entry of a navigation that is wider than the window.
+  for (const here of document.querySelectorAll("nav [aria-current]")) {
+    const nav = here.closest("nav");
+    if (here.offsetLeft + here.offsetWidth > nav.clientWidth) nav.scrollLeft = here.offsetLeft - nav.offsetLeft - 16;
+  }
+
   // The note of a change is shown once: a page that is fetched again has no
   // reason to show it again.
   const url = new URL(location.href);
@@ -29,7 +35,7 @@
     const now = Date.now() - skew;
     for (const t of document.querySelectorAll("time[data-ago], time[data-until]")) {
       const left = (Date.parse(t.dateTime) - now) / 1000;
-      let text = span(-left) + " ago";
+      let text = (left <= -60 && left > -3600 ? Math.floor(-left / 60) + " min" : span(-left)) + " ago";
       if (t.hasAttribute("data-until")) text = left > 0 ? "in " + span(Math.ceil(left)) : "at any moment";
       if (t.textContent !== text) t.textContent = text;
     }
