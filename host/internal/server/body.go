@@ -72,7 +72,7 @@ func (s *Server) readBody(w *responder, r *http.Request, limit int64, b *budget,
 		body = body[:len(body)+n]
 		var large *http.MaxBytesError
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			// The connection waits for the next request, or for the caller to go away,
 			// from here on without a deadline.
 			_ = w.control.SetReadDeadline(time.Time{})

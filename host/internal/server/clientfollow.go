@@ -132,7 +132,7 @@ func readMessage(in *bufio.Reader) (kind string, data []byte, err error) {
 	for size := 0; ; {
 		line, err := in.ReadSlice('\n')
 		var long []byte
-		for err == bufio.ErrBufferFull {
+		for errors.Is(err, bufio.ErrBufferFull) {
 			long = append(long, line...)
 			if len(long) > mostMessage {
 				return "", nil, refusal("bad_answer", "the server sent a message without an end")

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -89,7 +90,7 @@ func decodeObject(body []byte, fields ...field) error {
 	if _, err := d.Token(); err != nil {
 		return badJSON(err, d)
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return refusal("bad_request", fmt.Sprintf("more text after the JSON object, at byte %d", d.InputOffset()))
 	}
 	return nil

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -72,7 +73,7 @@ func (t *Tokens) resume(cookie string) (Identity, error) {
 	}
 	now, err := t.find(s.who.token)
 	if err != nil {
-		if err == errNobody { // taken back
+		if errors.Is(err, errNobody) { // taken back
 			delete(t.sessions, sum)
 		}
 		return Identity{}, err

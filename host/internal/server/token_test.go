@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,8 +16,8 @@ import (
 )
 
 func code(err error) string {
-	e, _ := err.(*event.Error)
-	if e == nil {
+	var e *event.Error
+	if !errors.As(err, &e) {
 		return ""
 	}
 	return e.Code

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -19,7 +20,7 @@ func lock(path string) (unlock func(), err error) {
 		if err == nil {
 			return func() { _ = f.Close() }, nil
 		}
-		if err != syscall.EINTR {
+		if !errors.Is(err, syscall.EINTR) {
 			_ = f.Close()
 			return nil, &os.PathError{Op: "lock", Path: path, Err: err}
 		}
