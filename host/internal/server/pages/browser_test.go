@@ -203,7 +203,7 @@ func TestBrowser(t *testing.T) {
 
 // everyPage is one of each.
 var everyPage = []struct{ name, path string }{
-	{"runs", "/runs"}, {"runs-none", "/runs?status=refused"}, {"run-waiting", "/runs/waiting-run"}, {"run-failed", "/runs/failed-run"}, {"run-unknown", "/runs/unknown-run"}, {"run-large", "/runs/large-run"}, {"run-long", "/runs/long-run"},
+	{"runs", "/runs"}, {"runs-none", "/runs?status=refused"}, {"runs-waiting", "/runs?status=waiting"}, {"run-waiting", "/runs/waiting-run"}, {"run-failed", "/runs/failed-run"}, {"run-unknown", "/runs/unknown-run"}, {"run-large", "/runs/large-run"}, {"run-long", "/runs/long-run"},
 	{"node", "/runs/waiting-run/node?node=price"}, {"log", "/runs/long-run/events?only=log&before=90"}, {"events", "/runs/failed-run/events"},
 	{"workflows", "/workflows"}, {"workflow", "/workflows/orders"}, {"plugins", "/plugins"}, {"plugin", "/plugins/orders.prices"},
 	{"health", "/health"}, {"schedules", "/schedules"}, {"audit", "/audit"}, {"tokens", "/tokens"}, {"problem", "/runs/nothing"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"wasmhost/host/event"
@@ -26,6 +27,7 @@ type runList struct {
 	Newest    string // address of the first one, when this is not it
 	Self      string // address of this one
 	Any       bool   // a filter is set
+	Ticks     bool   // a run can be ticked
 }
 
 // filter is a link that shows the runs of one status.
@@ -79,6 +81,7 @@ func (p *Pages) runs(r *http.Request) (*view, error) {
 		l.Newest = runsAt(l.Status, l.Workflow, "")
 	}
 	l.Self, l.Any = runsAt(l.Status, l.Workflow, before), l.Workflow != "" || l.Status != "" || before != ""
+	l.Ticks = slices.ContainsFunc(l.Runs, func(r event.RunInfo) bool { return r.Status.Ended() && r.Status != event.Succeeded })
 	all := 0
 	for _, n := range counts {
 		all += n
