@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -100,9 +99,9 @@ func makeVersions(dir string) (digestOfSame string, err error) {
 	if err != nil {
 		return "", err
 	}
-	terms := bytes.Replace(module, []byte(`{"words":`), []byte(`{"terms":`), 1)
-	if bytes.Equal(terms, module) {
-		return "", errors.New("reader.wasm has nothing to replace")
+	terms, err := otherVersion(module, `{"words":`, `{"terms":`)
+	if err != nil {
+		return "", err
 	}
 	same := append(bytes.Clone(module), 0, 4, 3, 'o', 'w', 'n') // a custom section
 	for name, text := range map[string][]byte{"terms.wasm": terms, "broken.wasm": module[:len(module)/2], "same.wasm": same} {
@@ -111,6 +110,24 @@ func makeVersions(dir string) (digestOfSame string, err error) {
 		}
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(same)), nil
+}
+
+// otherVersion is a module with another text of the same length in it.
+func otherVersion(module []byte, old, text string) ([]byte, error) {
+	other := bytes.Replace(module, []byte(old), []byte(text), 1)
+	if bytes.Equal(other, module) || len(other) != len(module) {
+		return nil, fmt.Errorf("a module has no %q that could be %q", old, text)
+	}
+	return other, nil
+}
+
+func replaced(t *testing.T, module []byte, old, text string) []byte {
+	t.Helper()
+	other, err := otherVersion(module, old, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return other
 }
 
 // until TEXT COMMAND…: the command is repeated until its output has the text.

@@ -85,6 +85,7 @@ func (a *app) runOnce(ctx context.Context, watcher *watcherOf) error {
 	options.Sink = p
 	if watcher != nil {
 		options.Sink = event.SinkFunc(func(e *event.Event) { watcher.saw(e); p.Emit(e) })
+		defer a.swapChanged(ctx, h, w, p)()
 	}
 	r, err := h.Start(ctx, w, options)
 	if err != nil {

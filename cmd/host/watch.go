@@ -61,6 +61,26 @@ type watcherOf struct {
 	saw    event.SinkFunc
 }
 
+// swapChanged swaps plugins whose files change while a run goes on, until the
+// function that it returns is called. That a version was taken is an event of the
+// run; that one was refused is said here.
+func (a *app) swapChanged(ctx context.Context, h *host.Host, w *host.Workflow, show progress) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		err := h.WatchPlugins(ctx, w, func(r *host.SwapReport) {
+			if r.Refused != nil {
+				show.note(fmt.Sprintf("plugin %s: the new version is refused, the old one goes on: %s", clean(r.Plugin), describe(r.Refused)))
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			show.note(fmt.Sprintf("plugins are not swapped while the run goes on: %v", err))
+		}
+	}()
+	return func() { cancel(); <-over }
+}
+
 // watchedRun is one run of a workflow whose files are watched.
 type watchedRun struct {
 	*app
