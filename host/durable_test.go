@@ -215,6 +215,14 @@ func TestResume(t *testing.T) {
 		if e.Seq != uint64(i+1) || e.Run != "r1" {
 			t.Errorf("event %d: seq %d of %s", i, e.Seq, e.Run)
 		}
+		if one, err := two.RunEvents(t.Context(), "r1", uint64(i), 1); err != nil || len(one) != 1 || one[0].Seq != e.Seq {
+			t.Errorf("the event after %d: %v, %v", i, one, err)
+		}
+	}
+	for _, after := range []uint64{uint64(len(events)), 1_000, 1 << 60} {
+		if rest, err := two.RunEvents(t.Context(), "r1", after, 0); err != nil || len(rest) != 0 {
+			t.Errorf("events after %d: %v, %v", after, rest, err)
+		}
 	}
 }
 

@@ -123,9 +123,15 @@ func (h *Host) RunEvents(ctx context.Context, id string, after uint64, limit int
 	if err != nil {
 		return nil, err
 	}
+	// An event's record has its number, or a higher one: those up to after have
+	// nothing to tell. Who asks for few is not made to wait for many.
+	most := chunk
+	if limit > 0 {
+		most = min(chunk, max(limit, 64))
+	}
 	var events []*event.Event
-	for n := uint64(0); ; {
-		records, err := h.journal.Records(ctx, info.ID, n, chunk)
+	for n := after; ; {
+		records, err := h.journal.Records(ctx, info.ID, n, most)
 		if err != nil {
 			return nil, h.recorded(err)
 		}
@@ -137,7 +143,7 @@ func (h *Host) RunEvents(ctx context.Context, id string, after uint64, limit int
 				}
 			}
 		}
-		if len(records) < chunk {
+		if len(records) < most {
 			return events, nil
 		}
 		n = records[len(records)-1].N
