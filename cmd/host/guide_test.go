@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -120,7 +121,7 @@ func (g *guide) serve(b *fenced) {
 	g.t.Helper()
 	g.stop()
 	g.said.Reset()
-	cmd := g.shell(&fenced{text: "exec " + strings.TrimSpace(b.text)})
+	cmd := g.shell(&fenced{text: "exec env " + strings.TrimSpace(b.text)})
 	cmd.Stdout, cmd.Stderr = &g.said, &g.said
 	if err := cmd.Start(); err != nil {
 		g.t.Fatal(err)
@@ -130,9 +131,8 @@ func (g *guide) serve(b *fenced) {
 	g.server, g.over = cmd, over
 	until := time.Now().Add(time.Minute)
 	for {
-		c, err := net.Dial("tcp", "127.0.0.1:"+g.port)
-		if err == nil {
-			c.Close()
+		if answer, err := http.Get("http://127.0.0.1:" + g.port + "/healthz"); err == nil {
+			answer.Body.Close()
 			return
 		}
 		select {
