@@ -84,18 +84,20 @@ const DefaultAddr = "127.0.0.1:7070"
 // keeps it from serving at all: codes no_journal, bad_setting, invalid_workflow,
 // missing_secret, address_in_use.
 func (h *Host) Serve(ctx context.Context, o ServeOptions) error {
+	o.setDefaults()
+	listener, err := o.listen()
+	if err != nil {
+		return err
+	}
+	if o.BaseURL == "" {
+		o.BaseURL = "http://" + listener.Addr().String()
+	}
 	s, err := h.newServed(ctx, o)
 	if err != nil {
-		if o.Listener != nil {
-			_ = o.Listener.Close()
-		}
+		_ = listener.Close()
 		return err
 	}
 	defer s.close()
-	listener, err := s.listen()
-	if err != nil {
-		return err
-	}
 	return s.serve(ctx, listener)
 }
 
@@ -125,7 +127,6 @@ func (h *Host) newServed(ctx context.Context, o ServeOptions) (*served, error) {
 	case h.config.Role != "serve":
 		return nil, refusal("bad_setting", `serving needs a Host that was opened with the Role "serve", so that there is only one in a state folder`)
 	}
-	o.setDefaults()
 	s := &served{Host: h, o: o, stopping: make(chan struct{})}
 	s.flows.of = map[string]*flow{}
 	if err := s.loadFlows(ctx); err != nil {
@@ -190,17 +191,17 @@ func (s *served) close() {
 }
 
 // listen opens the address.
-func (s *served) listen() (net.Listener, error) {
-	if s.o.Listener != nil {
-		return s.o.Listener, nil
+func (o *ServeOptions) listen() (net.Listener, error) {
+	if o.Listener != nil {
+		return o.Listener, nil
 	}
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", s.o.Addr)
+	l, err := net.Listen("tcp", o.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, &event.Error{Class: event.Permanent, Code: "address_in_use", Cause: err, Message: fmt.Sprintf(
-			"another program listens on %s; stop it, or listen elsewhere (port 0 chooses one that is free)", s.o.Addr)}
+			"another program listens on %s; stop it, or listen elsewhere (port 0 chooses one that is free)", o.Addr)}
 	}
 	if err != nil {
-		return nil, &event.Error{Class: event.Permanent, Code: "bad_setting", Cause: err, Message: fmt.Sprintf("the address %s cannot be used: %v", s.o.Addr, err)}
+		return nil, &event.Error{Class: event.Permanent, Code: "bad_setting", Cause: err, Message: fmt.Sprintf("the address %s cannot be used: %v", o.Addr, err)}
 	}
 	return l, nil
 }
