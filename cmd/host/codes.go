@@ -103,7 +103,6 @@ var errorCodes = map[string]explained{
 	"bad_request":        {"The request makes no sense to the server; the message names the part.", "mend it; /openapi.yaml of the server says what it may hold"},
 	"bad_id":             {"An id or a name in the request has other characters than A-Z a-z 0-9 . _ -, or too many.", "check the name"},
 	"bad_path":           {"The path of the request is none of the server's, or has something in it that would be decoded twice.", "/openapi.yaml of the server lists the paths"},
-	"bad_scope":          {"There is no such scope.", "use read, run, approve or admin"},
 	"bad_media_type":     {"The body is of another kind than the request takes.", "send JSON as application/json, a module as application/wasm"},
 	"bad_tokens":         {"The file with the tokens of the state folder cannot be read, so the server lets nobody in.", "mend or delete tokens.json in the state folder, and make the tokens again"},
 	"token_exists":       {"There is a token of that name.", "host tokens remove NAME takes it back; or choose another name"},

@@ -64,7 +64,7 @@ func (f *failure) with(hint string) *failure {
 // or that a call ended with.
 func exitOf(e *event.Error) int {
 	switch e.Code {
-	case "bad_run_id", "run_conflict", "missing_secret", "bad_setting", "unsupported", "not_available", "bad_plugin", "bad_secret", "bad_request", "bad_id", "bad_scope", "bad_host", "bad_answer", "address_in_use":
+	case "bad_run_id", "run_conflict", "missing_secret", "bad_setting", "unsupported", "not_available", "bad_plugin", "bad_secret", "bad_request", "bad_id", "bad_host", "bad_answer", "address_in_use":
 		return exitUsage
 	case "run_alive", "run_ended", "run_interrupted", "run_succeeded", "not_waiting", "workflow_changed", "unknown_node", "ambiguous", "pinned", "busy", "no_version", "token_exists", "no_tokens":
 		return exitUsage // the run is not as the command needs it: nothing was done
