@@ -38,6 +38,12 @@ func serve(t *testing.T, state string, env map[string]string, o host.ServeOption
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, h, o)
+}
+
+// serveOn is serve on a host that is open.
+func serveOn(t *testing.T, h *host.Host, o host.ServeOptions) *serving {
+	t.Helper()
 	s := &serving{host: h, ended: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
