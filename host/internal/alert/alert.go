@@ -25,6 +25,11 @@ type Config struct {
 	Version string
 	// Log is told what could not be delivered; nil: nobody.
 	Log *slog.Logger
+	// OnAlert is told of every alert, once, whoever wants it; OnSent of what became
+	// of each that was sent to somebody. Neither may block, nor call Alerts; nil:
+	// nobody wants to know.
+	OnAlert func(Alert)
+	OnSent  func(a Alert, err error)
 
 	// Of tests: the clock, and how to wait between two tries.
 	now   func() time.Time
@@ -166,6 +171,9 @@ func (a *Alerts) Ended(name, runID string, status event.Status) {
 // tell queues an alert for everybody who wants it. a.mu is held.
 func (a *Alerts) tell(name string, w *watched, on workflow.AlertOn, alert Alert) {
 	alert = a.complete(name, on.What, alert)
+	if a.c.OnAlert != nil {
+		a.c.OnAlert(alert)
+	}
 	for _, l := range w.alerts {
 		if slices.Contains(l.On, on) {
 			a.send(l.URL, alert)

@@ -126,6 +126,7 @@ func (a *Alerts) deliver(ctx, lingering context.Context, r *receiver, alert Aler
 	for try := 0; ; try++ {
 		hint, err := a.post(lingering, r.url, alert)
 		if err == nil {
+			a.sent(alert, nil)
 			return
 		}
 		if errors.As(err, new(*refusal)) || try == len(pauses) {
@@ -157,7 +158,14 @@ func (a *Alerts) part(lingering context.Context, r *receiver) {
 // lost logs what is not delivered. An address is a secret of whoever receives: its
 // host is named, no more.
 func (a *Alerts) lost(r *receiver, alert Alert, err error) {
+	a.sent(alert, err)
 	a.c.Log.Error("an alert was not delivered", "to", hostOf(r.url), "workflow", alert.Workflow, "alert", alert.Text, "error", err)
+}
+
+func (a *Alerts) sent(alert Alert, err error) {
+	if a.c.OnSent != nil {
+		a.c.OnSent(alert, err)
+	}
 }
 
 func hostOf(address string) string {

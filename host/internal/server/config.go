@@ -31,6 +31,11 @@ type Config struct {
 	// PageProblem answers in place of a handler of Pages that is not reached
 	// (scope, Host, limits); nil: problem+json, as for the API.
 	PageProblem func(w http.ResponseWriter, r *http.Request, p *Problem)
+	// Answered is told of every request that came to a route, event streams apart:
+	// its pattern, method and status, and how long it took. Watching is told when n
+	// event streams more are open. Neither may block; nil: nobody wants to know.
+	Answered func(route, method string, status int, took time.Duration)
+	Watching func(n int)
 	// Log takes the server's own log; nil: none.
 	Log *slog.Logger
 	// Now is the clock of tokens, sessions and audits; nil: time.Now.

@@ -128,8 +128,12 @@ func (s *Server) serve(route *route, plain http.ResponseWriter, r *http.Request)
 	if noted && c.change.action != "" {
 		s.cfg.Service.Audit(context.WithoutCancel(r.Context()), c.change.entry(c.who, address(r), w.status, event.Audit{Time: s.now().UTC()}))
 	}
+	took := time.Since(began)
 	if noted {
-		s.tell(c, id, time.Since(began), err, failed)
+		s.tell(c, id, took, err, failed)
+	}
+	if s.cfg.Answered != nil && !route.stream {
+		s.cfg.Answered(route.pattern, r.Method, w.status, took)
 	}
 }
 

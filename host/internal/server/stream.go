@@ -49,6 +49,10 @@ func streamEvents(c *call) error {
 		return err
 	}
 	defer leave()
+	if watching := c.cfg.Watching; watching != nil {
+		watching(1)
+		defer watching(-1)
+	}
 	from, err := c.known(ctx, info.ID, after)
 	if err != nil {
 		return err
