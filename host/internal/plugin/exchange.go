@@ -11,6 +11,7 @@ import (
 // HTTPExchange is one request of a plugin, redirects included, as telemetry
 // knows it: without query, headers and bodies.
 type HTTPExchange struct {
+	Plugin string // its name
 	Method string
 	URL    string // origin and path
 	Status int    // 0: there was no answer
@@ -46,7 +47,7 @@ func (in *instance) exchanged(began time.Time, method string, u *url.URL, body [
 	if tell == nil {
 		return
 	}
-	x := HTTPExchange{Method: method, URL: in.plugin.masks.text(shown(u)), Status: in.http.status, Start: began, End: time.Now(), Sent: int64(len(body)), Received: received}
+	x := HTTPExchange{Plugin: in.plugin.spec.Name, Method: method, URL: in.plugin.masks.text(shown(u)), Status: in.http.status, Start: began, End: time.Now(), Sent: int64(len(body)), Received: received}
 	if failed != nil {
 		x.Code = failed.Code
 	}
