@@ -70,6 +70,14 @@ func (o *observer) rolledBack(e *entry) {
 	}
 }
 
+// alert is told of every alert, sent of what became of a message about one.
+
+func (o *observer) alert(a alert.Alert) {
+	o.telemetry.Alert(a.Workflow, a.Type, a.To == "unhealthy" || a.To == "open" || a.To == "below")
+}
+
+func (o *observer) sent(a alert.Alert, err error) { o.telemetry.AlertSent(a.Workflow, err) }
+
 // traceParent and exchanged are the ends of a trace in plugins' requests.
 
 func (o *observer) traceParent(m plugin.Meta) string {
@@ -83,7 +91,7 @@ func (o *observer) exchanged(m plugin.Meta, x plugin.HTTPExchange) {
 	if o == nil || m.RunID == "" {
 		return
 	}
-	o.telemetry.HTTP(placeOf(m), "", telemetry.HTTPExchange{Method: x.Method, URL: x.URL, Status: x.Status, Code: x.Code,
+	o.telemetry.HTTP(placeOf(m), x.Plugin, telemetry.HTTPExchange{Method: x.Method, URL: x.URL, Status: x.Status, Code: x.Code,
 		Start: x.Start, End: x.End, Sent: x.Sent, Received: x.Received})
 }
 

@@ -146,7 +146,9 @@ func (h *Host) newServed(ctx context.Context, o ServeOptions) (*served, error) {
 	if s.telemetry, err = telemetry.New(telemetry.Config{Version: o.Version, Log: h.config.Log, Sources: s.sources()}); err != nil {
 		return fail(refusal("bad_setting", err.Error()))
 	}
-	s.alerts = alert.New(alert.Config{BaseURL: o.BaseURL, Version: o.Version, Log: h.log})
+	seen := &observer{telemetry: s.telemetry}
+	s.alerts = alert.New(alert.Config{BaseURL: o.BaseURL, Version: o.Version, Log: h.log, OnAlert: seen.alert, OnSent: seen.sent})
+	seen.alerts = s.alerts
 	s.scheduler = schedule.New(s.scheduleConfig())
 	for _, f := range s.flows.loaded() {
 		s.scheduler.Set(f.name, f.w.plan.Schedules)
@@ -157,7 +159,7 @@ func (h *Host) newServed(ctx context.Context, o ServeOptions) (*served, error) {
 		return fail(errServed)
 	}
 	h.slots.bound(o.MaxRuns, o.MaxQueued)
-	h.observer.Store(&observer{telemetry: s.telemetry, alerts: s.alerts})
+	h.observer.Store(seen)
 	return s, nil
 }
 
@@ -213,6 +215,7 @@ func (o *ServeOptions) listen() (net.Listener, error) {
 func (s *served) serve(ctx context.Context, l net.Listener) error {
 	info := ServeInfo{URL: "http://" + l.Addr().String(), PID: os.Getpid()}
 	config := server.Config{Service: s, Tokens: s.tokens, NoAuth: s.o.NoAuth, Hosts: s.o.Hosts, Secure: s.o.Secure, Metrics: s.telemetry.Handler(),
+		Answered: s.telemetry.Served, Watching: s.telemetry.Watching, LoginPage: pages.Login, PageProblem: pages.Problem,
 		Log: s.config.Log, Now: s.clock.Now, Pages: pages.New(s, pages.Options{Tokens: s.tokens, Now: s.clock.Now, Version: s.o.Version})}
 	web := server.New(config)
 	forget, err := s.announce(info)
