@@ -1,9 +1,11 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -146,14 +148,49 @@ func outdated(now, said resilience.BreakerSnapshot) bool {
 	return false
 }
 
-// AllBreakers are the breakers that the journal knows, by workflow and key.
-func (h *Host) AllBreakers(ctx context.Context) ([]BreakerInfo, error) {
+// breakerRows are the breakers that the journal knows, and those of served
+// workflows that it has not heard of yet, by workflow and key.
+func (h *Host) breakerRows(ctx context.Context) ([]journal.Breaker, error) {
 	if h.journal == nil {
 		return nil, errNoJournal
 	}
 	rows, err := h.journal.Breakers(ctx, "")
 	if err != nil {
 		return nil, h.recorded(err)
+	}
+	s := h.served.Load()
+	if s == nil {
+		return rows, nil
+	}
+	known := map[breakerName]bool{}
+	for _, row := range rows {
+		known[breakerName{row.Root, row.Key}] = true
+	}
+	for _, root := range s.flows.names() {
+		for _, state := range h.shared.Breakers(root) {
+			b, ok := h.shared.Breaker(root, state.Key)
+			if !ok || known[breakerName{root, state.Key}] {
+				continue
+			}
+			text, err := json.Marshal(keptBreaker{BreakerSnapshot: b.Snapshot(), Recovery: b.Config().RecoveryTimeout})
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, journal.Breaker{Root: root, Key: state.Key, State: text})
+		}
+	}
+	slices.SortFunc(rows, func(a, b journal.Breaker) int {
+		return cmp.Or(strings.Compare(a.Root, b.Root), strings.Compare(a.Key, b.Key))
+	})
+	return rows, nil
+}
+
+// AllBreakers are the breakers that the journal knows, and those of served
+// workflows, by workflow and key.
+func (h *Host) AllBreakers(ctx context.Context) ([]BreakerInfo, error) {
+	rows, err := h.breakerRows(ctx)
+	if err != nil {
+		return nil, err
 	}
 	all := make([]BreakerInfo, 0, len(rows))
 	for _, row := range rows {
@@ -228,12 +265,9 @@ func (h *Host) setBreaker(ctx context.Context, name string, to resilience.State)
 
 // breakerRow finds the one breaker that a name means.
 func (h *Host) breakerRow(ctx context.Context, name string) (*journal.Breaker, error) {
-	if h.journal == nil {
-		return nil, errNoJournal
-	}
-	rows, err := h.journal.Breakers(ctx, "")
+	rows, err := h.breakerRows(ctx)
 	if err != nil {
-		return nil, h.recorded(err)
+		return nil, err
 	}
 	var found []journal.Breaker
 	var names []string

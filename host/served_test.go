@@ -386,6 +386,36 @@ func TestBackgroundHealth(t *testing.T) {
 	}
 }
 
+// TestServedBreakers: a breaker can be opened by hand before its first failure.
+func TestServedBreakers(t *testing.T) {
+	dir := t.TempDir()
+	text := "[breakers.model]\nfailure_threshold = 3\n[plugins.up]\nsource = \"builtin:uppercase\"\n[nodes.a]\nplugin = \"up\"\nbreaker = \"model\"\n"
+	s := serve(t, t.TempDir(), nil, host.ServeOptions{Files: []string{file(t, dir, "one", text), file(t, dir, "two", text)}})
+	all, err := s.AllBreakers(t.Context())
+	if err != nil || len(all) != 2 || all[0].State != "closed" {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	_, err = s.OpenBreaker(t.Context(), "model")
+	wantCode(t, err, "ambiguous")
+	if b, err := s.OpenBreaker(t.Context(), "two.model"); err != nil || b.State != "open" {
+		t.Errorf("%+v, %v", b, err)
+	}
+	for name, want := range map[string]event.Status{"one": event.Succeeded, "two": event.Failed} {
+		if _, _, err := s.Start(t.Context(), host.StartRequest{Workflow: name, RunID: name + "-run", Input: event.Text("x"), HasInput: true}); err != nil {
+			t.Fatal(err)
+		}
+		followed(t, s, name+"-run")
+		r, err := s.RunResult(t.Context(), name+"-run")
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantStatus(t, r, want)
+	}
+	if b, err := s.ResetBreaker(t.Context(), "two.model"); err != nil || b.State != "closed" {
+		t.Errorf("%+v, %v", b, err)
+	}
+}
+
 // marked is a builtin with other bytes and the same behaviour.
 func marked(t *testing.T, name string) []byte {
 	t.Helper()

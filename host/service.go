@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"wasmhost/host/event"
@@ -243,30 +242,6 @@ func (s *served) infoNow(ctx context.Context, r *Run) (*event.RunInfo, error) {
 // Plugin is a plugin of a served workflow.
 func (s *served) Plugin(ctx context.Context, name string) (*event.PluginInfo, error) {
 	return s.PluginInfo(ctx, name)
-}
-
-// AllBreakers are the breakers of the journal, and those of served workflows that
-// nothing is known of yet.
-func (s *served) AllBreakers(ctx context.Context) ([]event.BreakerInfo, error) {
-	all, err := s.Host.AllBreakers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	known := map[breakerName]bool{}
-	for _, b := range all {
-		known[breakerName{b.Workflow, b.Key}] = true
-	}
-	for _, name := range s.flows.names() {
-		for _, b := range s.shared.Breakers(name) {
-			if !known[breakerName{name, b.Key}] {
-				all = append(all, event.BreakerInfo{Workflow: name, BreakerState: b})
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b event.BreakerInfo) int {
-		return strings.Compare(breakerName{a.Workflow, a.Key}.String(), breakerName{b.Workflow, b.Key}.String())
-	})
-	return all, nil
 }
 
 // Health are the reports of every served workflow.
