@@ -266,7 +266,10 @@ func (s *served) Check(ctx context.Context, name string) (*event.Report, error) 
 	if err != nil {
 		return nil, err
 	}
-	return s.Host.Health(ctx, f.w)
+	if err := s.plugins.prepare(f.w.plan); err != nil {
+		return nil, err
+	}
+	return s.monitor.CheckNow(ctx, f.w.plan), nil
 }
 
 // Schedules are those of the served workflows.

@@ -45,11 +45,20 @@ func NewMonitor(caller *call.Caller, clock call.Clock) *Monitor {
 // is used again; one that was not healthy never is. When ctx ends, so do the
 // checks under way; such a report is not remembered.
 func (m *Monitor) Check(ctx context.Context, plan *workflow.Plan, runID string) *event.Report {
+	return m.check(ctx, plan, runID, true)
+}
+
+// CheckNow is Check without using any result again, for a person who asks.
+func (m *Monitor) CheckNow(ctx context.Context, plan *workflow.Plan) *event.Report {
+	return m.check(ctx, plan, "", false)
+}
+
+func (m *Monitor) check(ctx context.Context, plan *workflow.Plan, runID string, again bool) *event.Report {
 	checks := make([]event.Check, len(plan.Health))
 	var wg sync.WaitGroup
 	for i := range plan.Health {
 		c := &plan.Health[i]
-		if recent, ok := m.recent(plan, c); ok {
+		if recent, ok := m.recent(plan, c); ok && again {
 			recent.Critical = c.Critical
 			checks[i] = recent
 			continue

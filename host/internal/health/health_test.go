@@ -55,6 +55,10 @@ func TestOnlyHealthyResultsAreUsedAgain(t *testing.T) {
 		if good.Load() != 2 {
 			t.Errorf("asked %d times", good.Load())
 		}
+		if m.CheckNow(t.Context(), plan); good.Load() != 3 {
+			t.Errorf("a person asked, and the check was made %d times", good.Load())
+		}
+		good.Store(2)
 		never := checked(0, "good")
 		m.Check(t.Context(), never, "r")
 		m.Check(t.Context(), never, "r")
