@@ -85,6 +85,12 @@ const DefaultAddr = "127.0.0.1:7070"
 // missing_secret, address_in_use.
 func (h *Host) Serve(ctx context.Context, o ServeOptions) error {
 	o.setDefaults()
+	if err := h.servable(); err != nil {
+		if o.Listener != nil {
+			_ = o.Listener.Close()
+		}
+		return err
+	}
 	listener, err := o.listen()
 	if err != nil {
 		return err
@@ -119,14 +125,19 @@ type served struct {
 
 var errServed = refusal("bad_setting", "this Host serves already")
 
-// newServed reads what is to be served. Nothing runs yet.
-func (h *Host) newServed(ctx context.Context, o ServeOptions) (*served, error) {
+// servable refuses a Host that was not opened for it.
+func (h *Host) servable() error {
 	switch {
 	case !h.records():
-		return nil, refusal("no_journal", "serving needs a journal with recorded runs: open the Host with a State folder, and not with DurableNone")
+		return refusal("no_journal", "serving needs a journal with recorded runs: open the Host with a State folder, and not with DurableNone")
 	case h.config.Role != "serve":
-		return nil, refusal("bad_setting", `serving needs a Host that was opened with the Role "serve", so that there is only one in a state folder`)
+		return refusal("bad_setting", `serving needs a Host that was opened with the Role "serve", so that there is only one in a state folder`)
 	}
+	return nil
+}
+
+// newServed reads what is to be served. Nothing runs yet.
+func (h *Host) newServed(ctx context.Context, o ServeOptions) (*served, error) {
 	s := &served{Host: h, o: o, stopping: make(chan struct{})}
 	s.flows.of = map[string]*flow{}
 	if err := s.loadFlows(ctx); err != nil {
@@ -213,7 +224,7 @@ func (o *ServeOptions) listen() (net.Listener, error) {
 // the runs have their grace, during which the API still answers; then alerts and
 // the API end.
 func (s *served) serve(ctx context.Context, l net.Listener) error {
-	info := ServeInfo{URL: "http://" + l.Addr().String(), PID: os.Getpid()}
+	info := ServeInfo{URL: urlOf(l.Addr()), PID: os.Getpid()}
 	config := server.Config{Service: s, Tokens: s.tokens, NoAuth: s.o.NoAuth, Hosts: s.o.Hosts, Secure: s.o.Secure, Metrics: s.telemetry.Handler(),
 		Answered: s.telemetry.Served, Watching: s.telemetry.Watching, LoginPage: pages.Login, PageProblem: pages.Problem,
 		Log: s.config.Log, Now: s.clock.Now, Pages: pages.New(s, pages.Options{Tokens: s.tokens, Now: s.clock.Now, Version: s.o.Version})}
@@ -257,6 +268,15 @@ func (s *served) serve(ctx context.Context, l net.Listener) error {
 		return &event.Error{Class: event.System, Code: "host_failure", Cause: failed, Message: failed.Error()}
 	}
 	return nil
+}
+
+// urlOf is where a listener is found from this machine. One that listens on every
+// address is found on the loopback: "0.0.0.0" and "::" are no addresses to ask.
+func urlOf(a net.Addr) string {
+	if t, ok := a.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
+		return fmt.Sprintf("http://127.0.0.1:%d", t.Port)
+	}
+	return "http://" + a.String()
 }
 
 // takeIn starts what brings runs in and goes on with them, until ctx ends.
