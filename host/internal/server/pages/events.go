@@ -70,6 +70,12 @@ type stretch struct {
 	Last    uint64 // the number of the run's last event
 }
 
+// ended reports whether the last of them is the end of the run.
+func (s *stretch) ended() bool {
+	n := len(s.Entries)
+	return n > 0 && s.Entries[n-1].Type == event.RunFinished
+}
+
 // back reads a run's events backwards from before (0: the last) until it has want
 // of those that keep chooses, or has seen enough for one page.
 func back(ctx context.Context, s server.Service, run string, before uint64, want int, keep func(*event.Event) bool) (stretch, error) {

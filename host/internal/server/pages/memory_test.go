@@ -40,6 +40,7 @@ type memory struct {
 	swapped   []event.SwapRequest
 	answers   []event.Approval
 	refuse    bool // the next swap
+	told      func() // called when a run's status has been read
 }
 
 type memoryRun struct {
@@ -221,6 +222,12 @@ func (m *memory) RunInfo(_ context.Context, id string) (*event.RunInfo, error) {
 		return nil, err
 	}
 	info := r.info
+	if told := m.told; told != nil {
+		m.told = nil
+		m.mu.Unlock()
+		told()
+		m.mu.Lock()
+	}
 	return &info, m.fails["RunInfo"]
 }
 

@@ -192,3 +192,21 @@ func TestScopes(t *testing.T) {
 		t.Errorf("/audit for approve: %d", w.Code)
 	}
 }
+
+// TestEndsWhileDrawn: a run that ends while its page is drawn has ended on it.
+func TestEndsWhileDrawn(t *testing.T) {
+	m := lively(t)
+	s := newSite(t, m)
+	m.told = func() {
+		if err := m.CancelRun(t.Context(), "waiting-run", "not wanted"); err != nil {
+			t.Error(err)
+		}
+	}
+	page := parse(t, s.get("/runs/waiting-run"))
+	if got := text(byID(page, "status")); !strings.Contains(got, "cancelled") {
+		t.Errorf("the status is %q", got)
+	}
+	if got := text(byID(page, "happened")); !strings.Contains(got, "The run ended") {
+		t.Errorf("what happened: %s", got)
+	}
+}

@@ -50,19 +50,32 @@ type wait struct {
 	Place int    // for the ids of its fields
 }
 
+// run draws the page again when the run ended while it was drawn: a page that
+// shows a run at work and the end of it at once would wait for nothing.
 func (p *Pages) run(r *http.Request) (*view, error) {
+	for again := 2; ; again-- {
+		v, stale, err := p.runOnce(r)
+		if err != nil || !stale || again == 0 {
+			return v, err
+		}
+	}
+}
+
+// runOnce reads what the page shows, one thing after another; stale is whether
+// the run ended after its status was read.
+func (p *Pages) runOnce(r *http.Request) (v *view, stale bool, err error) {
 	ctx := r.Context()
 	info, err := p.service.RunInfo(ctx, r.PathValue("id"))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	b := runPage{Run: info, Base: "/runs/" + url.PathEscape(info.ID), Ended: info.Status.Ended()}
 	if b.Result, err = p.service.RunResult(ctx, info.ID); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	waits, err := p.service.Why(ctx, info.ID)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for i, w := range waits {
 		if w.Kind == "ended" && (w.Node == "" || b.Ended) {
@@ -88,7 +101,7 @@ func (p *Pages) run(r *http.Request) (*view, error) {
 	}
 	events, err := back(ctx, p.service, info.ID, 0, eventsMost, everything)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	p.history(&b, events)
 	b.Input, b.Output = showValue(info.Input, b.Base+"/raw?of=input"), showValue(b.Result.Output, b.Base+"/raw?of=output")
@@ -98,11 +111,11 @@ func (p *Pages) run(r *http.Request) (*view, error) {
 	b.CanCancel = !b.Ended
 	b.CanResume = info.Status == event.Running && !info.Alive
 	b.CanRetry = b.Ended
-	v := &view{Name: "run", Title: "Run " + info.ID, Nav: "runs", Body: &b}
+	v = &view{Name: "run", Title: "Run " + info.ID, Nav: "runs", Body: &b}
 	if !b.Ended {
 		v.Live, v.After = "/v1/runs/"+url.PathEscape(info.ID)+"/events", events.Last
 	}
-	return v, nil
+	return v, !b.Ended && events.ended(), nil
 }
 
 // drawRun puts the graph into the page, where it is small enough to be read.

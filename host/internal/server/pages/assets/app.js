@@ -78,6 +78,7 @@
         if (next && !busy(part)) morph(part, next);
       }
       if (!page.body.dataset.live && body.dataset.live) { delete body.dataset.live; hangUp(); say(""); }
+      else if (page.body.dataset.live && !body.dataset.live) { body.dataset.live = page.body.dataset.live; dial(); } // it goes on after all
       tick();
     } catch { say("not connected"); }
     cost = performance.now() - began;
@@ -100,7 +101,7 @@
     const mine = line = new AbortController();
     try {
       const answer = await fetch(body.dataset.live, { headers: { Accept: "text/event-stream", "Last-Event-ID": seen }, signal: mine.signal });
-      if (answer.status === 204) { delete body.dataset.live; say(""); line = null; return; } // it has ended
+      if (answer.status === 204) { delete body.dataset.live; say(""); line = null; soon(); return; } // it has ended, maybe since the page was drawn
       if (!answer.ok || !answer.body) throw new Error(String(answer.status));
       say("· live");
       wait = 1000;
