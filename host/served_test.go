@@ -117,7 +117,7 @@ func TestChangedWhileTheServerWasAway(t *testing.T) {
 // goes on when it is answered, and fails when nobody does in time.
 func TestServedApproval(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()
-	text := "[plugins.up]\nsource = \"builtin:uppercase\"\n[nodes.ask]\napproval = \"Go on?\"\n%s\n[nodes.a]\nplugin = \"up\"\nneeds = [\"ask\"]\nwith = \"x\"\n"
+	text := "[plugins.up]\nsource = \"" + guests + "/version.wasm\"\n[nodes.ask]\napproval = \"Go on?\"\n%s\n[nodes.a]\nplugin = \"up\"\nneeds = [\"ask\"]\nwith = \"x\"\n"
 	files := []string{file(t, dir, "patient", fmt.Sprintf(text, "")), file(t, dir, "hasty", fmt.Sprintf(text, `deadline = "300ms"`))}
 	s := serve(t, state, nil, host.ServeOptions{Files: files})
 	ctx := t.Context()
@@ -224,17 +224,14 @@ func TestSchedulesOverARestart(t *testing.T) {
 		all, err := s.Schedules(t.Context())
 		return err == nil && len(all) == 1 && len(all[0].Next) > 0 && all[0].Workflow == "nightly"
 	})
-	s.end(t)
-
-	// The last server went an hour ago.
 	j, err := journal.Open(t.Context(), state, journal.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := j.Schedules(t.Context())
-	if err != nil || len(rows) != 1 {
-		t.Fatalf("states of schedules: %v, %v", rows, err)
-	}
+	var rows []journal.Schedule
+	until(t, "its state", func() bool { rows, err = j.Schedules(t.Context()); return err == nil && len(rows) == 1 })
+	s.end(t)
+	// The last server went an hour ago.
 	rows[0].State = hourAgo(t, rows[0].State)
 	if err := j.SaveSchedule(t.Context(), rows[0]); err != nil {
 		t.Fatal(err)
@@ -334,7 +331,7 @@ func TestWebhook(t *testing.T) {
 		}
 	}
 	followed(t, s, "from-outside")
-	if r, err := s.RunResult(t.Context(), "from-outside"); err != nil || r.Output.String() != "HELLO" {
+	if r, err := s.RunResult(t.Context(), "from-outside"); err != nil || r.Output.String() != "  hello" {
 		t.Errorf("the run: %+v, %v", r, err)
 	}
 	if runs, err := s.Runs(t.Context(), host.RunFilter{}); err != nil || len(runs) != 1 {
@@ -389,7 +386,7 @@ func TestBackgroundHealth(t *testing.T) {
 // TestServedBreakers: a breaker can be opened by hand before its first failure.
 func TestServedBreakers(t *testing.T) {
 	dir := t.TempDir()
-	text := "[breakers.model]\nfailure_threshold = 3\n[plugins.up]\nsource = \"builtin:uppercase\"\n[nodes.a]\nplugin = \"up\"\nbreaker = \"model\"\n"
+	text := "[breakers.model]\nfailure_threshold = 3\n[plugins.up]\nsource = \"" + guests + "/version.wasm\"\n[nodes.a]\nplugin = \"up\"\nbreaker = \"model\"\n"
 	s := serve(t, t.TempDir(), nil, host.ServeOptions{Files: []string{file(t, dir, "one", text), file(t, dir, "two", text)}})
 	all, err := s.AllBreakers(t.Context())
 	if err != nil || len(all) != 2 || all[0].State != "closed" {

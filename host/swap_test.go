@@ -19,6 +19,15 @@ import (
 	"wasmhost/host/event"
 )
 
+// guests is the folder of modules for tests.
+var guests = func() string {
+	dir, err := filepath.Abs("../testdata/guests")
+	if err != nil {
+		panic(err)
+	}
+	return filepath.ToSlash(dir)
+}()
+
 // version is a module that answers with its number and its input.
 func version(t *testing.T, n int) (module []byte, digest string) {
 	t.Helper()
@@ -28,7 +37,7 @@ func version(t *testing.T, n int) (module []byte, digest string) {
 // guest is testdata/guests/version.wasm with a plan: see version.c.
 func guest(t *testing.T, plan string) (module []byte, digest string) {
 	t.Helper()
-	module, err := os.ReadFile("../testdata/guests/version.wasm")
+	module, err := os.ReadFile(guests + "/version.wasm")
 	if err != nil {
 		t.Fatal(err)
 	}
