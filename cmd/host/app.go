@@ -94,12 +94,12 @@ func (a *app) report(command string, err error) int {
 // commands are all commands, in the order of the help.
 func (a *app) commands() []*cli.Command {
 	commands := []*cli.Command{
-		a.initCommand(), a.runCommand(), a.validateCommand(), a.planCommand(), a.graphCommand(), a.callCommand(),
+		a.initCommand(), a.runCommand(), a.validateCommand(), a.planCommand(), a.graphCommand(), a.callCommand(), a.serveCommand(),
 		a.runsListCommand(), a.runsShowCommand(), a.runsWatchCommand(), a.runsLogsCommand(), a.runsWhyCommand(),
 		a.runsCancelCommand(), a.runsResumeCommand(), a.runsRetryCommand(), a.runsApproveCommand(), a.runsExportCommand(),
 		a.runsDeleteCommand(), a.pluginsListCommand(), a.pluginsShowCommand(), a.pluginsSwapCommand(), a.pluginsRollbackCommand(), a.pluginsPromoteCommand(),
 		a.tokensAddCommand(), a.tokensListCommand(), a.tokensRemoveCommand(), a.tokensLoginCommand(),
-		a.breakersListCommand(), a.breakersResetCommand(), a.breakersOpenCommand(), a.healthCommand(), a.serveCommand(),
+		a.breakersListCommand(), a.breakersResetCommand(), a.breakersOpenCommand(), a.healthCommand(),
 		a.doctorCommand(), a.schemaCommand(), a.explainCommand(), a.completionCommand(), a.manCommand(), a.versionCommand(),
 	}
 	for _, c := range commands {

@@ -105,9 +105,14 @@ func (a *app) close(h *host.Host) {
 // durabilities are the values of --durable.
 var durabilities = []string{string(host.DurableNone), string(host.DurableNormal), string(host.DurableFull)}
 
+// durableFlag is --durable; a server has no runs that are not recorded.
 func durableFlag(standard host.Durability) cli.Flag {
+	none := ""
+	if standard == host.DurableNormal {
+		none = "none (it is not recorded), "
+	}
 	return &cli.StringFlag{Name: "durable", EnvVars: []string{"HOST_DURABLE"}, DefaultText: string(standard),
-		Usage: "`MODE` what a recorded run survives: none (it is not recorded), normal (the death of the process) or full (a power cut too)"}
+		Usage: "`MODE` what a recorded run survives: " + none + "normal (the death of the process) or full (a power cut too)"}
 }
 
 // openForRun makes the Host of `host run`. kept is false when nothing of the run
