@@ -96,7 +96,7 @@ func (h *Host) Serve(ctx context.Context, o ServeOptions) error {
 		return err
 	}
 	if o.BaseURL == "" {
-		o.BaseURL = "http://" + listener.Addr().String()
+		o.BaseURL = urlOf(listener.Addr())
 	}
 	s, err := h.newServed(ctx, o)
 	if err != nil {
