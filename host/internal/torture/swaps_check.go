@@ -117,7 +117,7 @@ func (c *swaps) call(r *ran, node string, a answer, list []trace, s *subject) {
 			if !idempotent {
 				c.wrong.add("%s/%s, which is not idempotent, was called on the canary %s", r.id, node, t.version.label)
 			}
-			if !s.could(t.version.digest, a.from, t.at, true) && r.resumed == 0 {
+			if !s.could(t.version.digest, a.from, t.at, true) && c.load.killed(r.began, a.to) == 0 {
 				c.wrong.add("%s/%s was called on %s, which was not on trial then", r.id, node, t.version.label)
 			}
 		default:
@@ -126,10 +126,10 @@ func (c *swaps) call(r *ran, node string, a answer, list []trace, s *subject) {
 	}
 	most := 1
 	if idempotent {
-		most += r.resumed
+		most += c.load.killed(r.began, a.to)
 	}
 	if len(answers) > most || len(answers) == 0 && !a.approved {
-		c.wrong.add("%s/%s was done %d times (the run was resumed %d times)", r.id, node, len(answers), r.resumed)
+		c.wrong.add("%s/%s was done %d times (the process was killed %d times meanwhile)", r.id, node, len(answers), c.load.killed(r.began, a.to))
 	}
 	if a.approved {
 		c.approved++

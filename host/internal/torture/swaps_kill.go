@@ -59,6 +59,7 @@ func (c *swaps) kill(ctx context.Context, m *mover) error {
 		over = true
 	case <-time.After(time.Duration(m.random.IntN(1+m.random.IntN([]int{20, 20, 400}[m.random.IntN(3)]))) * time.Millisecond):
 	}
+	c.load.kills = append(c.load.kills, time.Now())
 	if kill := c.serving.kill(); kill != nil {
 		return kill
 	}

@@ -47,7 +47,8 @@ type answer struct {
 type ran struct {
 	id      string
 	shape   *shape
-	started time.Time
+	began   time.Time // the first request for it
+	started time.Time // its acknowledgement
 	answers map[string]answer
 	resumed int
 	asked   int // times that a person was
@@ -60,6 +61,7 @@ type load struct {
 	wrong   *wrongs
 	// killing: processes die meanwhile. Runs may be resumed, and wait for persons.
 	killing bool
+	kills   []time.Time
 
 	mu      sync.Mutex
 	runs    []*ran // all
@@ -69,6 +71,18 @@ type load struct {
 	late    int // starts that had to be repeated, because the process died
 	calls   int
 	working time.Duration
+}
+
+// killed is how often the process was killed between two times. A run whose start
+// was all that was recorded begins anew then, and is not told to be resumed.
+func (l *load) killed(from, to time.Time) int {
+	n := 0
+	for _, at := range l.kills {
+		if at.After(from) && at.Before(to) {
+			n++
+		}
+	}
+	return n
 }
 
 // mostOpen is how many runs may be under way.
@@ -98,7 +112,7 @@ func (l *load) drive(ctx context.Context, rate float64) {
 			l.mu.Unlock()
 			continue
 		}
-		r := &ran{id: fmt.Sprintf("swaps-%06d", l.next), shape: &shapes[l.next%len(shapes)], answers: map[string]answer{}}
+		r := &ran{id: fmt.Sprintf("swaps-%06d", l.next), shape: &shapes[l.next%len(shapes)], began: time.Now(), answers: map[string]answer{}}
 		l.next++
 		l.runs, l.open = append(l.runs, r), append(l.open, r)
 		l.calls += r.shape.calls

@@ -466,7 +466,8 @@ func (m *mover) badFile(ctx context.Context) (string, error) {
 			return "", err
 		}
 		i := slices.IndexFunc(all, func(a event.Audit) bool {
-			return a.By == "file watch" && a.Target == m.name && a.Time.After(m.asked) && strings.HasPrefix(a.Detail, m.file)
+			return a.By == "file watch" && a.Target == m.name && a.Time.After(m.asked) &&
+				strings.HasPrefix(a.Detail, m.file) && (!a.OK || strings.Contains(a.Detail, v.digest+", before")) // of the swap before, it may be told late
 		})
 		if i >= 0 {
 			if all[i].OK {
