@@ -39,7 +39,7 @@ type memory struct {
 	began     []server.StartRequest
 	swapped   []event.SwapRequest
 	answers   []event.Approval
-	refuse    bool // the next swap
+	refuse    bool   // the next swap
 	told      func() // called when a run's status has been read
 }
 

@@ -51,7 +51,7 @@ type wait struct {
 }
 
 // run draws the page again when the run ended while it was drawn: a page that
-// shows a run at work and the end of it at once would wait for nothing.
+// shows an end and does not know what led to it would wait for nothing.
 func (p *Pages) run(r *http.Request) (*view, error) {
 	for again := 2; ; again-- {
 		v, stale, err := p.runOnce(r)
@@ -62,11 +62,19 @@ func (p *Pages) run(r *http.Request) (*view, error) {
 }
 
 // runOnce reads what the page shows, one thing after another; stale is whether
-// the run ended after its status was read.
+// the run ended, or went on, in between.
 func (p *Pages) runOnce(r *http.Request) (v *view, stale bool, err error) {
 	ctx := r.Context()
 	info, err := p.service.RunInfo(ctx, r.PathValue("id"))
 	if err != nil {
+		return nil, false, err
+	}
+	// First what has happened, then how it stands: what comes later is told.
+	events, err := back(ctx, p.service, info.ID, 0, eventsMost, everything)
+	if err != nil {
+		return nil, false, err
+	}
+	if info, err = p.service.RunInfo(ctx, info.ID); err != nil {
 		return nil, false, err
 	}
 	b := runPage{Run: info, Base: "/runs/" + url.PathEscape(info.ID), Ended: info.Status.Ended()}
@@ -99,10 +107,6 @@ func (p *Pages) runOnce(r *http.Request) (v *view, stale bool, err error) {
 			}
 		}
 	}
-	events, err := back(ctx, p.service, info.ID, 0, eventsMost, everything)
-	if err != nil {
-		return nil, false, err
-	}
 	p.history(&b, events)
 	b.Input, b.Output = showValue(info.Input, b.Base+"/raw?of=input"), showValue(b.Result.Output, b.Base+"/raw?of=output")
 	if len(b.Result.Levels) > 1 {
@@ -115,7 +119,7 @@ func (p *Pages) runOnce(r *http.Request) (v *view, stale bool, err error) {
 	if !b.Ended {
 		v.Live, v.After = "/v1/runs/"+url.PathEscape(info.ID)+"/events", events.Last
 	}
-	return v, !b.Ended && events.ended(), nil
+	return v, b.Ended != events.ended() && len(events.Entries) > 0, nil
 }
 
 // drawRun puts the graph into the page, where it is small enough to be read.

@@ -94,8 +94,8 @@
   };
 
   // One stream of events a tab, closed while nobody looks, taken up where it was.
-  let line = null, seen = body.dataset.after || "0", wait = 1000, retry = 0;
-  const hangUp = () => { clearTimeout(retry); if (line) { line.abort(); line = null; } };
+  let settled = 0, line = null, seen = body.dataset.after || "0", wait = 1000, retry = 0;
+  const hangUp = () => { clearTimeout(retry); clearTimeout(settled); if (line) { line.abort(); line = null; } };
   const dial = async () => {
     if (line || document.hidden || !body.dataset.live) return;
     const mine = line = new AbortController();
@@ -113,7 +113,7 @@
         const lines = (rest + value).split("\n");
         rest = lines.pop();
         if (rest.length > 1 << 16 && !rest.startsWith("id:")) rest = "data:"; // nothing in it is needed
-        for (const l of lines) if (l.startsWith("id:")) { seen = l.slice(3).trim(); soon(); }
+        for (const l of lines) if (l.startsWith("id:")) { seen = l.slice(3).trim(); soon(); clearTimeout(settled); settled = setTimeout(soon, 1500); } // and once more: what is told may be recorded a moment later
       }
       soon(); // the run has ended, or the server is going
     } catch { if (!mine.signal.aborted) say("· not connected"); }
