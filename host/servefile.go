@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"wasmhost/host/internal/journal"
 	"wasmhost/host/internal/server"
 )
 
@@ -43,7 +44,9 @@ func OpenTokens(state string) (*Tokens, error) {
 const serveFile = "serve.json"
 
 // Served says where the server is that has a state folder. The error is
-// fs.ErrNotExist when there is none; one that was killed may have left its word.
+// fs.ErrNotExist when there is none. A server that was killed leaves its word
+// behind, and anybody may listen at its address by now: only the word of the one
+// that holds the folder counts, for callers go there with a token.
 func Served(state string) (*ServeInfo, error) {
 	file := filepath.Join(state, serveFile)
 	text, err := os.ReadFile(file)
@@ -53,6 +56,9 @@ func Served(state string) (*ServeInfo, error) {
 	var info ServeInfo
 	if err := json.Unmarshal(text, &info); err != nil || info.URL == "" {
 		return nil, fmt.Errorf("%s cannot be read: %w", file, errors.Join(err, fs.ErrNotExist))
+	}
+	if pid, ok := journal.Serving(state); !ok || pid != info.PID {
+		return nil, fmt.Errorf("the server that %s names is gone: %w", file, fs.ErrNotExist)
 	}
 	return &info, nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // An owner is one open Journal. While it lives it holds the lock of a file of
@@ -100,6 +101,13 @@ func serve(dir, who string) (*os.File, error) {
 		return nil, err
 	}
 	ok, err := lockFile(f, true)
+	for range 5 {
+		if ok || err != nil {
+			break
+		}
+		time.Sleep(2 * time.Millisecond) // somebody may only have looked: see Serving
+		ok, err = lockFile(f, true)
+	}
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -114,6 +122,23 @@ func serve(dir, who string) (*os.File, error) {
 		_, _ = f.WriteAt([]byte(who), 0)
 	}
 	return f, nil
+}
+
+// Serving reports whether a live process has the state folder as its "serve", and
+// which. It makes nothing.
+func Serving(dir string) (pid int, ok bool) {
+	f, err := os.Open(filepath.Join(dir, "owners", "serve.lock"))
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	if free, err := lockFile(f, false); err != nil || free {
+		return 0, false
+	}
+	var text [128]byte
+	n, _ := f.ReadAt(text[:], 0)
+	_, err = fmt.Sscanf(string(text[:n]), "host serve, pid %d", &pid)
+	return pid, err == nil
 }
 
 type servedError struct{ who string }
