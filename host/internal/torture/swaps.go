@@ -216,7 +216,8 @@ func (c *swaps) flat(quarter, end usage) {
 	}{
 		{"KiB resident", quarter.resident, quarter.resident*5/4 + 24<<10, end.resident},
 		{"descriptors", quarter.descriptors, quarter.descriptors + 8, end.descriptors},
-		{"threads", quarter.threads, quarter.threads + 8, end.threads},
+		// The runtime keeps as many as ever waited for the disk at once.
+		{"threads", quarter.threads, quarter.threads + 24, end.threads},
 		{"goroutines", quarter.goroutines, quarter.goroutines + 8, end.goroutines},
 	} {
 		if one.end > one.most {

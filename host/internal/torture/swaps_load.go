@@ -5,6 +5,7 @@ package torture
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -225,16 +226,21 @@ func (l *load) ended(ctx context.Context, r *ran, events []*event.Event) bool {
 	if len(events) == 0 {
 		return false
 	}
-	switch last := events[len(events)-1]; last.Type {
-	case event.RunFinished:
-	case event.NodeWaiting:
+	last := events[len(events)-1]
+	finished := slices.IndexFunc(events, func(e *event.Event) bool { return e.Type == event.RunFinished })
+	switch {
+	case finished >= 0:
+		for _, e := range events[finished+1:] {
+			l.wrong.add("run %s: its end is followed by an event %s %s", r.id, e.Type, e.Node)
+		}
+	case last.Type == event.NodeWaiting:
 		if l.killing {
-			l.approve(ctx, r, last.Node)
+			l.approve(ctx, r)
 		}
 		return false
 	default:
 		if l.killing && time.Since(last.Time) > time.Second {
-			l.approve(ctx, r, "") // what it waits for may not be last
+			l.approve(ctx, r) // what it waits for may not be last
 		}
 		return false
 	}
@@ -290,7 +296,7 @@ func (l *load) ended(ctx context.Context, r *ran, events []*event.Event) bool {
 }
 
 // approve answers for what a killed process may have done or not.
-func (l *load) approve(ctx context.Context, r *ran, node string) {
+func (l *load) approve(ctx context.Context, r *ran) {
 	info, err := l.serving.client.Load().RunInfo(ctx, r.id)
 	if err != nil || info.Status != event.Waiting {
 		return

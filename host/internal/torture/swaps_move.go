@@ -309,7 +309,6 @@ func (m *mover) cutShort(ctx context.Context) (string, error) {
 	if err := m.tried(ctx, v, mode); err != nil {
 		return "", err
 	}
-	v.good += m.random.IntN(2) // sometimes it can just be reached, and sometimes not
 	asked := m.asked
 	select {
 	case <-ctx.Done():
@@ -398,8 +397,8 @@ func (m *mover) together(ctx context.Context) (string, error) {
 			return "", errs[i]
 		}
 	}
-	if in == 0 {
-		m.wrong.add("%s: of two swaps at once each found the other under way", m.name)
+	if in == 0 { // that of the file, before these, was still under way
+		return "two at once, none of them in", m.is(ctx, "two swaps that were refused")
 	}
 	info, err := m.info(ctx)
 	if err != nil {
