@@ -54,6 +54,8 @@ func TestRefusedRequests(t *testing.T) {
 		{"wait backwards", "POST", start, `{"wait": "-2s"}`, 400, "bad_request", nil},
 		{"wait a number", "POST", start, `{"wait": 3}`, 400, "bad_request", nil},
 		{"bad run id", "POST", start, `{"run_id": "a/b"}`, 400, "bad_run_id", nil},
+		{"run id of a dot", "POST", start, `{"run_id": "."}`, 400, "bad_run_id", nil},
+		{"run id of dots", "POST", start, `{"run_id": "..."}`, 400, "bad_run_id", nil},
 		{"null run id", "POST", start, `{"run_id": null}`, 400, "bad_request", nil},
 		{"bad input", "POST", start, `{"input": "bad"}`, 422, "invalid_input", nil},
 		{"too large", "POST", start, `{"input": "` + strings.Repeat("x", 1000) + `"}`, 413, "body_too_large", nil},

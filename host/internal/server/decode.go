@@ -25,6 +25,10 @@ var (
 	namePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,512}$`)
 )
 
+// isID reports whether an id can be given to something new. One of dots alone
+// would be a path that nobody could ask for.
+func isID(s string) bool { return idPattern.MatchString(s) && strings.Trim(s, ".") != "" }
+
 // id is a path value that is an id.
 func (c *call) id(name string) (string, error) { return pathValue(c.r, name, idPattern) }
 

@@ -35,6 +35,7 @@ func TestHooks(t *testing.T) {
 		{"other bearer", "/hooks/slow", `7`, 401, "unauthorized", "", []string{"Authorization", "Bearer " + hookHMAC}},
 		{"the admin token is no hook's", "/hooks/slow", `7`, 401, "unauthorized", "", []string{"Authorization", "Bearer " + s.admin}},
 		{"bad run id", "/hooks/slow", `7`, 400, "bad_run_id", "", []string{"Authorization", "Bearer " + hookBearer, "X-Run-Id", "a/b"}},
+		{"run id of dots", "/hooks/slow", `7`, 400, "bad_run_id", "", []string{"Authorization", "Bearer " + hookBearer, "Idempotency-Key", ".."}},
 		{"no such hook", "/hooks/nothing", `7`, 404, "not_found", "", nil},
 		{"not UTF-8", signed, "\xff", 400, "bad_request", "", []string{"X-Hub-Signature-256", sign("\xff")}},
 		{"too large", signed, string(make([]byte, 1001)), 413, "body_too_large", "", nil},

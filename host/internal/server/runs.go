@@ -70,8 +70,8 @@ func parseWait(raw json.RawMessage, most time.Duration) (time.Duration, error) {
 // start starts a run and answers with it; fresh is the status of one that was not
 // known before.
 func (c *call) start(ask StartRequest, wait time.Duration, fresh int) error {
-	if ask.RunID != "" && !idPattern.MatchString(ask.RunID) {
-		return refusal("bad_run_id", fmt.Sprintf("run id %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -", shorten(ask.RunID)))
+	if ask.RunID != "" && !isID(ask.RunID) {
+		return refusal("bad_run_id", fmt.Sprintf("run id %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -, and not dots alone", shorten(ask.RunID)))
 	}
 	c.change.Target = ask.Workflow
 	if ask.RunID != "" {

@@ -40,7 +40,7 @@ func TestTokens(t *testing.T) {
 		name  string
 		scope Scope
 		code  string
-	}{{"ci", Read, "token_exists"}, {"admin", Read, "token_exists"}, {"local", Read, "token_exists"}, {"a b", Read, "bad_request"}, {"", Read, "bad_request"}, {"x", "root", "bad_request"}, {"x", "", "bad_request"}} {
+	}{{"ci", Read, "token_exists"}, {"admin", Read, "token_exists"}, {"local", Read, "token_exists"}, {"a b", Read, "bad_request"}, {"", Read, "bad_request"}, {"x", "root", "bad_request"}, {"x", "", "bad_request"}, {"..", Read, "bad_request"}} {
 		if _, err := tokens.Add(c.name, c.scope); code(err) != c.code {
 			t.Errorf("Add(%q, %q): %v, want %s", c.name, c.scope, err, c.code)
 		}

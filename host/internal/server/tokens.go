@@ -89,8 +89,8 @@ func (t *Tokens) AdminFile() string { return t.adminPath() }
 // Add makes a token and returns its secret, which is kept nowhere. Codes
 // bad_request (name or scope), token_exists, bad_tokens.
 func (t *Tokens) Add(name string, scope Scope) (secret string, err error) {
-	if !idPattern.MatchString(name) {
-		return "", refusal("bad_request", fmt.Sprintf("token name %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -", name))
+	if !isID(name) {
+		return "", refusal("bad_request", fmt.Sprintf("token name %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -, and not dots alone", name))
 	}
 	if scope.rank() == 0 {
 		_, err := ParseScope(string(scope))
