@@ -9,7 +9,9 @@ import (
 )
 
 // loginForm opens a session for the link of a login (?token=…), or asks for a
-// token. A link works once: whoever finds it in a history finds it spent.
+// token. A link works once: whoever finds it in a history finds it spent. A token
+// works on and on, so it is taken from the form alone: it has no place in an
+// address, and a page of another site could send a browser there.
 func loginForm(c *call) error {
 	if c.cfg.NoAuth {
 		http.Redirect(c.w, c.r, "/", http.StatusSeeOther)
@@ -17,7 +19,7 @@ func loginForm(c *call) error {
 	}
 	q := c.r.URL.Query()
 	if q.Has("token") && c.r.Method == http.MethodGet {
-		return c.logIn(q.Get("token"), q.Get("next"), "this link was used already, or is older than ten minutes; host prints a new one when it starts, and admins may ask for one")
+		return c.logIn(c.cfg.Tokens.openLink, q.Get("token"), q.Get("next"), "this link was used already, or is older than ten minutes; host prints a new one when it starts, and admins may ask for one")
 	}
 	c.askToken(http.StatusOK, "")
 	return nil
@@ -32,12 +34,12 @@ func logIn(c *call) error {
 	if err != nil {
 		return refusal("bad_request", "the form cannot be read: "+err.Error())
 	}
-	return c.logIn(strings.TrimSpace(form.Get("token")), form.Get("next"), "the server does not know this token")
+	return c.logIn(c.cfg.Tokens.open, strings.TrimSpace(form.Get("token")), form.Get("next"), "the server does not know this token")
 }
 
-func (c *call) logIn(secret, next, wrong string) error {
+func (c *call) logIn(open func(secret string) (string, Identity, error), secret, next, wrong string) error {
 	c.change.action = "login" // also of a link, which is a GET
-	cookie, who, err := c.cfg.Tokens.open(secret)
+	cookie, who, err := open(secret)
 	if errors.Is(err, errNobody) {
 		if !c.failures.allow(address(c.r)) {
 			wrong, c.quiet = "too many attempts; wait a minute", true

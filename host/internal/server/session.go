@@ -35,23 +35,37 @@ func (t *Tokens) LoginLink() (path string, expires time.Time) {
 	return "/login?token=" + secret, expires
 }
 
-// open trades the secret of a login link, which is spent by that, or of a token
-// for a session.
-func (t *Tokens) open(secret string) (cookie string, who Identity, err error) {
+// openLink trades the secret of a login link, which is spent by that, for a
+// session.
+func (t *Tokens) openLink(secret string) (cookie string, who Identity, err error) {
 	sum := digestOf(secret)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sweep()
-	if _, ok := t.links[sum]; ok {
-		delete(t.links, sum)
-		t.admin.refresh(t.adminPath())
-		if t.admin.secret == "" {
-			return "", Identity{}, errNobody
-		}
-		who = Identity{Name: adminName, Scope: Admin, token: t.admin.sum}
-	} else if who, err = t.find(sum); err != nil {
+	if _, ok := t.links[sum]; !ok {
+		return "", Identity{}, errNobody
+	}
+	delete(t.links, sum)
+	t.admin.refresh(t.adminPath())
+	if t.admin.secret == "" {
+		return "", Identity{}, errNobody
+	}
+	return t.begin(Identity{Name: adminName, Scope: Admin, token: t.admin.sum})
+}
+
+// open trades a token for a session.
+func (t *Tokens) open(secret string) (cookie string, who Identity, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sweep()
+	if who, err = t.find(digestOf(secret)); err != nil {
 		return "", Identity{}, err
 	}
+	return t.begin(who)
+}
+
+// begin begins a session; under t.mu.
+func (t *Tokens) begin(who Identity) (cookie string, _ Identity, err error) {
 	if len(t.sessions) >= mostSession {
 		t.dropOldest()
 	}

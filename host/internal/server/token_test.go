@@ -237,7 +237,15 @@ func TestLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for what, bearer := range map[string]string{"the admin token": s.admin, "a token": secret} {
+		a := s.do("GET", "/login?token="+bearer, "", none...)
+		if a.want(t, what+" for a link", 401, ""); a.header.Get("Set-Cookie") != "" {
+			t.Errorf("%s in an address opens a session", what)
+		}
+	}
 	form := []string{"Authorization", "", "Content-Type", "application/x-www-form-urlencoded"}
+	a = s.do("POST", "/login", url.Values{"token": {secret}}.Encode(), append(form, "Sec-Fetch-Site", "cross-site")...)
+	a.want(t, "a token, from another site", 403, "cross_origin")
 	s.do("POST", "/login", "token=wrong", form...).want(t, "a wrong token", 401, "")
 	a = s.do("POST", "/login", url.Values{"token": {secret}}.Encode(), form...)
 	a.want(t, "a token", 303, "")
