@@ -20,19 +20,25 @@ const (
 	refusedFor = time.Minute
 )
 
+// refused is a run that could not be gone on with.
+type refused struct {
+	until time.Time // then it is tried again
+	why   string    // it was said
+}
+
 // goOnWithRuns looks for such runs until ctx ends.
 func (s *served) goOnWithRuns(ctx context.Context) {
 	tick := time.NewTicker(freeEvery)
 	defer tick.Stop()
-	refused := map[string]time.Time{} // until when
+	not := map[string]*refused{}
 	for first := true; ; first = false {
 		ids, err := s.journal.Free(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("the journal cannot be read", "error", err)
 		}
-		s.goOnWith(ctx, ids, refused)
+		s.goOnWith(ctx, ids, not)
 		if first && len(ids) > 0 {
-			s.log.Info("gone on with runs of an earlier process", "runs", len(ids), "refused", len(refused))
+			s.log.Info("gone on with runs of an earlier process", "runs", len(ids), "refused", len(not))
 		}
 		select {
 		case <-tick.C:
@@ -43,25 +49,25 @@ func (s *served) goOnWithRuns(ctx context.Context) {
 }
 
 // goOnWith goes on with runs, as many as have room.
-func (s *served) goOnWith(ctx context.Context, ids []string, refused map[string]time.Time) {
+func (s *served) goOnWith(ctx context.Context, ids []string, not map[string]*refused) {
 	now := s.clock.Now()
 	free := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		free[id] = true
 	}
 	var mu sync.Mutex
-	for id, until := range refused {
-		if !free[id] || now.After(until) {
-			delete(refused, id)
+	for id := range not {
+		if !free[id] {
+			delete(not, id)
 		}
 	}
 	hands := make(chan struct{}, goOnAtOnce)
 	var all sync.WaitGroup
 	for _, id := range ids {
 		mu.Lock()
-		_, no := refused[id]
+		was := not[id]
 		mu.Unlock()
-		if no {
+		if was != nil && now.Before(was.until) {
 			continue
 		}
 		// Those that have no room stay in the journal, where they cost nothing.
@@ -72,9 +78,11 @@ func (s *served) goOnWith(ctx context.Context, ids []string, refused map[string]
 		all.Go(func() {
 			defer func() { <-hands }()
 			if err := s.goOnFree(ctx, id); err != nil && ctx.Err() == nil {
-				s.log.Warn("the run cannot be gone on with", "run", id, "error", err)
+				if was == nil || was.why != err.Error() {
+					s.log.Warn("the run cannot be gone on with", "run", id, "error", err)
+				}
 				mu.Lock()
-				refused[id] = now.Add(refusedFor)
+				not[id] = &refused{now.Add(refusedFor), err.Error()}
 				mu.Unlock()
 			}
 		})

@@ -40,6 +40,8 @@ func (h *Host) loadVersions(ctx context.Context, e *entry) (*plugin.Versions, er
 	e.quiet.Store(true)
 	h.recallVersion(ctx, e, v)
 	e.quiet.Store(false)
+	current := v.Current().Digest()
+	e.kept.Store(&current)
 	if e.spec.Record > 0 {
 		h.recallRecordings(ctx, e, v)
 	}
@@ -133,12 +135,27 @@ func (h *Host) keepSwap(ctx context.Context, e *entry, by string) {
 	ctx = context.WithoutCancel(ctx)
 	h.keeping.Lock()
 	defer h.keeping.Unlock()
+	digest := v.Current().Digest()
 	if err := h.keepVersion(ctx, e, v, by); err != nil {
 		h.log.Error("the version of the plugin cannot be recorded: the next start takes the file's own", "plugin", e.at.String(), "error", err)
 	}
+	e.kept.Store(&digest)
 	if err := h.pruneModules(ctx); err != nil {
 		h.log.Warn("modules that nobody needs cannot be removed", "folder", h.moduleFile(""), "error", err)
 	}
+}
+
+// infoOf is a plugin as it is and would be after a crash: a version that became
+// current by itself is recorded before anybody is told that it is.
+func (h *Host) infoOf(ctx context.Context, e *entry) PluginInfo {
+	for range 3 { // it may change meanwhile
+		i, kept := e.info(), e.kept.Load()
+		if i.Digest == "" || !h.keepsVersions() || kept != nil && *kept == i.Digest {
+			return i
+		}
+		h.keepSwap(ctx, e, "")
+	}
+	return e.info()
 }
 
 func (h *Host) keepVersion(ctx context.Context, e *entry, v *plugin.Versions, by string) error {
@@ -154,7 +171,7 @@ func (h *Host) keepVersion(ctx context.Context, e *entry, v *plugin.Versions, by
 		return err
 	}
 	s := journal.Swap{Root: e.at.root, Plugin: e.at.address, Digest: current.Digest(), From: plugin.FromUpload, Source: source, By: by, At: h.clock.Now()}
-	if kept != nil && kept.Digest == s.Digest && kept.Source == s.Source {
+	if kept != nil && kept.Digest == s.Digest && kept.Source == s.Source && (by == "" || kept.By == by) {
 		return nil
 	}
 	if err := h.keepModule(s.Digest, current.Module()); err != nil {
@@ -256,6 +273,8 @@ func (h *Host) saveRecordings(ctx context.Context, e *entry) {
 	if v == nil || e.spec.Record <= 0 || !h.keepsVersions() {
 		return
 	}
+	h.keeping.Lock()
+	defer h.keeping.Unlock()
 	calls := v.Recordings()
 	if n := len(calls); n == 0 || calls[n-1].At.Equal(e.recorded) {
 		return
@@ -271,13 +290,8 @@ func (h *Host) saveRecordings(ctx context.Context, e *entry) {
 	e.recorded = calls[len(calls)-1].At
 }
 
-// saveAllRecordings does so for every plugin. It is called on one goroutine.
+// saveAllRecordings does so for every plugin.
 func (h *Host) saveAllRecordings(ctx context.Context) {
-	if !h.keepsVersions() {
-		return
-	}
-	h.keeping.Lock()
-	defer h.keeping.Unlock()
 	for _, e := range h.plugins.all(nil) {
 		h.saveRecordings(ctx, e)
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"wasmhost/host/event"
 	"wasmhost/host/internal/plugin"
 	"wasmhost/host/workflow"
 )
@@ -114,20 +113,16 @@ func nearNames(name string, names []string) string {
 	return "; there are " + strings.Join(names, ", ")
 }
 
-// infos are the plugins of the root workflows that count, by name.
-func (r *registry) infos(only func(root string) bool) []event.PluginInfo {
+// newest are the plugins of the root workflows that count, the newest of each
+// address.
+func (r *registry) newest(only func(root string) bool) []*entry {
 	r.mu.RLock()
+	defer r.mu.RUnlock()
 	var all []*entry
 	for at, list := range r.entries {
 		if only == nil || only(at.root) {
 			all = append(all, list[len(list)-1])
 		}
 	}
-	r.mu.RUnlock()
-	infos := make([]event.PluginInfo, 0, len(all))
-	for _, e := range all {
-		infos = append(infos, e.info())
-	}
-	slices.SortFunc(infos, func(a, b event.PluginInfo) int { return strings.Compare(a.Name, b.Name) })
-	return infos
+	return all
 }

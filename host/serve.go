@@ -95,6 +95,10 @@ func (h *Host) Serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return err
 	}
+	if t, ok := listener.Addr().(*net.TCPAddr); ok && o.NoAuth && !t.IP.IsLoopback() {
+		_ = listener.Close()
+		return refusal("bad_setting", fmt.Sprintf("without authentication a server listens on loopback only, and %s is reached from elsewhere", listener.Addr()))
+	}
 	if o.BaseURL == "" {
 		o.BaseURL = urlOf(listener.Addr())
 	}

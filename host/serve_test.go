@@ -219,6 +219,7 @@ func TestServeRefuses(t *testing.T) {
 		{"a webhook without its secret", "missing_secret", "KEY", nil, host.ServeOptions{Files: []string{file(t, t.TempDir(), "hooked", hook+shouts)}}},
 		{"one path twice", "bad_setting", "webhook path", env, host.ServeOptions{Files: []string{file(t, t.TempDir(), "h1", hook+shouts), file(t, t.TempDir(), "h2", hook+shouts)}}},
 		{"a port in use", "address_in_use", busy.Addr().String(), nil, host.ServeOptions{Files: []string{good}, Addr: busy.Addr().String()}},
+		{"everybody from everywhere", "bad_setting", "loopback", nil, host.ServeOptions{Files: []string{good}, Addr: "0.0.0.0:0", NoAuth: true}},
 		{"an address that is none", "bad_setting", "nowhere at all", nil, host.ServeOptions{Files: []string{good}, Addr: "nowhere at all"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -22,7 +22,13 @@ type (
 // Plugins are the plugins of the workflows that are loaded and have been started
 // or are served, by name.
 func (h *Host) Plugins(ctx context.Context) ([]PluginInfo, error) {
-	return h.plugins.infos(h.servedRoots()), nil
+	entries := h.plugins.newest(h.servedRoots())
+	infos := make([]PluginInfo, 0, len(entries))
+	for _, e := range entries {
+		infos = append(infos, h.infoOf(ctx, e))
+	}
+	slices.SortFunc(infos, func(a, b PluginInfo) int { return strings.Compare(a.Name, b.Name) })
+	return infos, nil
 }
 
 // PluginInfo is one of them. Codes: not_found, ambiguous.
@@ -31,7 +37,7 @@ func (h *Host) PluginInfo(ctx context.Context, name string) (*PluginInfo, error)
 	if err != nil {
 		return nil, err
 	}
-	info := e.info()
+	info := h.infoOf(ctx, e)
 	return &info, nil
 }
 

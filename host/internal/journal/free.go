@@ -24,7 +24,7 @@ func (j *Journal) Free(ctx context.Context) ([]string, error) {
 			}
 			return err
 		}, `SELECT r.id, r.owner, ifnull(o.beat, 0) FROM runs r LEFT JOIN owners o ON o.id = r.owner
-			WHERE r.owner <> ?1 AND (r.status = 'running' OR r.status = 'waiting' AND
+			WHERE r.status IN ('running', 'waiting') AND r.owner <> ?1 AND (r.status = 'running' OR
 				(r.wake > 0 AND r.wake <= ?2 OR EXISTS (SELECT 1 FROM commands c INDEXED BY commands_open WHERE c.run = r.n AND c.taken = 0)))
 			ORDER BY r.n`, j.owner.id, j.now())
 	})
