@@ -65,6 +65,7 @@ var doors = map[string][]string{
 	"github.com/fsnotify/fsnotify":          {"cmd/host", "host/internal/plugin"},
 	"github.com/robfig/cron":                {"host/workflow"},
 	"aead.dev/minisign":                     {"host/workflow", "host/internal/plugin"},
+	"github.com/chromedp":                   {"host/internal/server/pages/pagestest"},
 	"github.com/rogpeppe/go-internal":       {},
 	"go.uber.org/goleak":                    {},
 	"pgregory.net/rapid":                    {},
