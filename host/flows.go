@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -111,58 +109,6 @@ func (s *served) loadFlows(ctx context.Context) error {
 	return nil
 }
 
-// hasNodes tells workflows from other files that are TOML.
-var hasNodes = regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*nodes[ \t]*[.\]]`)
-
-// workflowFiles are the files that arguments stand for. A folder's *.toml that are
-// something else, such as tests of workflows, do not count.
-func workflowFiles(args []string) ([]string, error) {
-	var files []string
-	add := func(file string) error {
-		abs, err := filepath.Abs(file)
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(files, abs) {
-			files = append(files, abs)
-		}
-		return nil
-	}
-	for _, arg := range args {
-		info, err := os.Stat(arg)
-		if err != nil {
-			return nil, refusal("not_found", fmt.Sprintf("%s cannot be served: %v", arg, errors.Unwrap(err)))
-		}
-		if !info.IsDir() {
-			if err := add(arg); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		found, err := filepath.Glob(filepath.Join(arg, "*.toml"))
-		if err != nil {
-			return nil, err
-		}
-		n := 0
-		for _, file := range found {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return nil, refusal("not_found", fmt.Sprintf("%s cannot be read: %v", file, err))
-			}
-			if !strings.HasSuffix(file, ".test.toml") && hasNodes.Match(text) {
-				n++
-				if err := add(file); err != nil {
-					return nil, err
-				}
-			}
-		}
-		if n == 0 {
-			return nil, refusal("not_found", fmt.Sprintf("there is no workflow in the folder %s: no *.toml with [nodes]", arg))
-		}
-	}
-	return files, nil
-}
-
 // loadFlow adds the workflow of a file.
 func (s *served) loadFlow(ctx context.Context, file string) error {
 	f, err := s.readFlow(ctx, file)
@@ -241,20 +187,6 @@ func textOf(findings []workflow.Finding) string {
 	return strings.Join(lines, "\n")
 }
 
-// filesOf are the files that a plan was made of.
-func filesOf(p *workflow.Plan) []string {
-	var files []string
-	_ = eachPlan(p, func(p *workflow.Plan) error {
-		for _, file := range append([]string{p.File}, p.Files...) {
-			if abs, err := filepath.Abs(file); err == nil && !slices.Contains(files, abs) {
-				files = append(files, abs)
-			}
-		}
-		return nil
-	})
-	return files
-}
-
 // reloadFlow loads a workflow whose file has changed. A valid one is what new runs
 // get; those that go on keep their own. An invalid one is told, and what was there
 // goes on.
@@ -317,39 +249,4 @@ func (h *Host) servedRoots() func(root string) bool {
 		return nil
 	}
 	return func(root string) bool { return s.flows.get(root) != nil }
-}
-
-// watchHealth runs the checks of every workflow in the background, until ctx ends.
-func (f *flows) watchHealth(ctx context.Context, s *served) {
-	type watch struct {
-		w    *Workflow
-		stop context.CancelFunc
-	}
-	watches := map[string]watch{}
-	var all sync.WaitGroup
-	for ctx.Err() == nil {
-		changed := f.next()
-		for _, one := range f.loaded() {
-			if was, ok := watches[one.name]; ok {
-				if was.w == one.w {
-					continue
-				}
-				was.stop()
-			}
-			checks, stop := context.WithCancel(ctx)
-			watches[one.name] = watch{one.w, stop}
-			plan := one.w.plan
-			if len(plan.Health) > 0 && one.unable == nil {
-				all.Go(func() { s.monitor.Watch(checks, plan) })
-			}
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-		}
-	}
-	for _, w := range watches {
-		w.stop()
-	}
-	all.Wait()
 }

@@ -53,3 +53,38 @@ func (s *served) Ready(ctx context.Context) []string {
 	}
 	return why
 }
+
+// watchHealth runs the checks of every workflow in the background, until ctx ends.
+func (f *flows) watchHealth(ctx context.Context, s *served) {
+	type watch struct {
+		w    *Workflow
+		stop context.CancelFunc
+	}
+	watches := map[string]watch{}
+	var all sync.WaitGroup
+	for ctx.Err() == nil {
+		changed := f.next()
+		for _, one := range f.loaded() {
+			if was, ok := watches[one.name]; ok {
+				if was.w == one.w {
+					continue
+				}
+				was.stop()
+			}
+			checks, stop := context.WithCancel(ctx)
+			watches[one.name] = watch{one.w, stop}
+			plan := one.w.plan
+			if len(plan.Health) > 0 && one.unable == nil {
+				all.Go(func() { s.monitor.Watch(checks, plan) })
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+	for _, w := range watches {
+		w.stop()
+	}
+	all.Wait()
+}

@@ -2,13 +2,10 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"wasmhost/host/event"
@@ -18,61 +15,6 @@ import (
 	"wasmhost/host/internal/server/pages"
 	"wasmhost/host/internal/telemetry"
 )
-
-// ServeOptions say what is served, and how. The zero value of every field but
-// Files is a good one.
-type ServeOptions struct {
-	// Files are the workflow files that are served, and no others can be started.
-	// A folder stands for every *.toml directly in it that is a workflow.
-	Files []string
-	// Addr is where the server listens; "" is 127.0.0.1:7070. Listener, if not nil,
-	// is used instead, and is closed by Serve.
-	Addr     string
-	Listener net.Listener
-	// Grace is how long runs may go on when ctx has ended: they begin no new calls,
-	// and what is at work by then is cut. 0: 30 s.
-	Grace time.Duration
-	// NoAuth lets everybody do everything. It is refused on an address that other
-	// machines reach.
-	NoAuth bool
-	// Hosts are further names (without port) that requests may be addressed to.
-	Hosts []string
-	// Secure says that TLS ends in front of the server.
-	Secure bool
-	// BaseURL is where people find the pages, for the links in alerts; "": the
-	// address that the server listens on.
-	BaseURL string
-	// MaxRuns is how many runs go on at the same time; the next ones queue,
-	// recorded, and begin in their order. 0: 1000. A run that waits for a person
-	// does not count.
-	MaxRuns int
-	// MaxQueued is how many may queue; the next one is refused. 0: 10,000.
-	MaxQueued int
-	// KeepFor and KeepRuns delete runs that ended longer ago, and all but the newest
-	// so many that have ended. 0: nothing is deleted.
-	KeepFor  time.Duration
-	KeepRuns int
-	// NoWatch leaves files alone that change while the server runs: neither
-	// workflows nor plugins are loaded again.
-	NoWatch bool
-	// Version is shown on the pages and in telemetry.
-	Version string
-	// OnReady is told when requests are answered.
-	OnReady func(ServeInfo)
-}
-
-// ServeInfo says where a server is.
-type ServeInfo struct {
-	URL string `json:"url"`
-	PID int    `json:"pid"`
-	// LoginURL opens the pages, once and within minutes; "" without tokens.
-	LoginURL string `json:"-"`
-	// AdminTokenFile holds the token that may do everything, for its owner's eyes.
-	AdminTokenFile string `json:"-"`
-}
-
-// DefaultAddr is where a server listens when nothing else is said.
-const DefaultAddr = "127.0.0.1:7070"
 
 // Serve serves workflows over HTTP until ctx ends: the API, the pages, webhooks,
 // schedules, health in the background and alerts. It goes on with every run of
@@ -178,21 +120,6 @@ func (h *Host) newServed(ctx context.Context, o ServeOptions) (*served, error) {
 	return s, nil
 }
 
-func (o *ServeOptions) setDefaults() {
-	if o.Addr == "" {
-		o.Addr = DefaultAddr
-	}
-	if o.Grace <= 0 {
-		o.Grace = 30 * time.Second
-	}
-	if o.MaxRuns <= 0 {
-		o.MaxRuns = 1000
-	}
-	if o.MaxQueued <= 0 {
-		o.MaxQueued = 10_000
-	}
-}
-
 // close gives back what newServed took.
 func (s *served) close() {
 	ctx := context.Background()
@@ -205,22 +132,6 @@ func (s *served) close() {
 		s.log.Warn("not all telemetry could be sent", "error", err)
 	}
 	s.Host.served.Store(nil)
-}
-
-// listen opens the address.
-func (o *ServeOptions) listen() (net.Listener, error) {
-	if o.Listener != nil {
-		return o.Listener, nil
-	}
-	l, err := net.Listen("tcp", o.Addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, &event.Error{Class: event.Permanent, Code: "address_in_use", Cause: err, Message: fmt.Sprintf(
-			"another program listens on %s; stop it, or listen elsewhere (port 0 chooses one that is free)", o.Addr)}
-	}
-	if err != nil {
-		return nil, &event.Error{Class: event.Permanent, Code: "bad_setting", Cause: err, Message: fmt.Sprintf("the address %s cannot be used: %v", o.Addr, err)}
-	}
-	return l, nil
 }
 
 // serve answers on l until ctx has ended and the rest has come to an end. Who
@@ -274,15 +185,6 @@ func (s *served) serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// urlOf is where a listener is found from this machine. One that listens on every
-// address is found on the loopback: "0.0.0.0" and "::" are no addresses to ask.
-func urlOf(a net.Addr) string {
-	if t, ok := a.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
-		return fmt.Sprintf("http://127.0.0.1:%d", t.Port)
-	}
-	return "http://" + a.String()
-}
-
 // takeIn starts what brings runs in and goes on with them, until ctx ends.
 func (s *served) takeIn(ctx context.Context, all *sync.WaitGroup) {
 	all.Go(func() {
@@ -297,61 +199,4 @@ func (s *served) takeIn(ctx context.Context, all *sync.WaitGroup) {
 	if !s.o.NoWatch {
 		all.Go(func() { s.watchFiles(ctx) })
 	}
-}
-
-// isStopping reports whether new runs are refused.
-func (s *served) isStopping() bool {
-	select {
-	case <-s.stopping:
-		return true
-	default:
-		return false
-	}
-}
-
-var errStopping = &event.Error{Class: event.Transient, Code: "stopping", Message: "the server is stopping and takes no new runs; what is recorded goes on when it has started again"}
-
-// endRuns lets the runs of this process come to rest, and cuts what has not by
-// the end of the grace.
-func (s *served) endRuns(ctx context.Context, intake *sync.WaitGroup) {
-	deadline := s.clock.NewTimer(s.o.Grace)
-	defer deadline.Stop()
-	s.drainAll()
-	intake.Wait()
-	left := s.drainAll() // with those that came in meanwhile
-	for _, r := range left {
-		select {
-		case <-r.done:
-			continue
-		case <-deadline.C():
-		}
-		break
-	}
-	cut := 0
-	for _, r := range left {
-		select {
-		case <-r.done:
-		default:
-			cut++
-			r.Interrupt(errStopping)
-		}
-	}
-	for _, r := range left {
-		<-r.done
-	}
-	if len(left) > 0 {
-		s.log.Info("runs have come to rest", slog.Int("runs", len(left)), slog.Int("cut", cut))
-	}
-}
-
-// drainAll asks every run of this process to begin nothing new, and returns them.
-func (s *served) drainAll() []*Run {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []*Run
-	for _, r := range s.runs {
-		r.drain()
-		all = append(all, r)
-	}
-	return all
 }

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"wasmhost/host/event"
 	"wasmhost/host/internal/plugin"
@@ -18,28 +15,6 @@ type (
 	SwapRequest = event.SwapRequest
 	SwapReport  = event.SwapReport
 )
-
-// Plugins are the plugins of the workflows that are loaded and have been started
-// or are served, by name.
-func (h *Host) Plugins(ctx context.Context) ([]PluginInfo, error) {
-	entries := h.plugins.newest(h.servedRoots())
-	infos := make([]PluginInfo, 0, len(entries))
-	for _, e := range entries {
-		infos = append(infos, h.infoOf(ctx, e))
-	}
-	slices.SortFunc(infos, func(a, b PluginInfo) int { return strings.Compare(a.Name, b.Name) })
-	return infos, nil
-}
-
-// PluginInfo is one of them. Codes: not_found, ambiguous.
-func (h *Host) PluginInfo(ctx context.Context, name string) (*PluginInfo, error) {
-	e, err := h.plugins.find(name, h.servedRoots())
-	if err != nil {
-		return nil, err
-	}
-	info := h.infoOf(ctx, e)
-	return &info, nil
-}
 
 // Swap brings another version of a plugin in. Calls in flight end on the version
 // that they began with, later attempts take the new one, in every run. It
@@ -203,115 +178,6 @@ func (h *Host) shift(ctx context.Context, name, by string, move func(*entry, *pl
 	h.keepSwap(ctx, e, by)
 	info := e.info()
 	return &info, nil
-}
-
-// info is the plugin as people see it.
-func (e *entry) info() PluginInfo {
-	i := PluginInfo{Name: e.at.String(), Workflow: e.at.root, Source: e.spec.Source, File: sourceFile(&e.spec), Pinned: e.spec.SHA256 != "",
-		Permissions: []string{}, Versions: []event.PluginVersion{}, Error: e.failed.Load()}
-	v := e.live.Load()
-	if v == nil {
-		return i
-	}
-	current := v.Current()
-	i.Digest, i.Recorded = current.Digest(), len(v.Recordings())
-	i.Permissions = append(i.Permissions, current.Permissions()...)
-	i.Versions = append(i.Versions, v.List()...)
-	return i
-}
-
-// sourceFile is the file behind a source, "" when there is none.
-func sourceFile(s *plugin.Spec) string {
-	if strings.HasPrefix(s.Source, "builtin:") || strings.Contains(s.Source, "://") {
-		return ""
-	}
-	if filepath.IsAbs(s.Source) {
-		return filepath.Clean(s.Source)
-	}
-	file, err := filepath.Abs(filepath.Join(s.Dir, s.Source))
-	if err != nil {
-		return ""
-	}
-	return file
-}
-
-// healthOf are the functions that checks of workflows ask of a plugin.
-func (r *registry) healthOf(e *entry) []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	var all []string
-	for key, used := range r.uses {
-		if used != e {
-			continue
-		}
-		for i := range key.plan.Health {
-			if c := &key.plan.Health[i]; c.Plugin == key.name && !slices.Contains(all, c.Function) {
-				all = append(all, c.Function)
-			}
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
-// pluginChanged is told by a plugin's versions of every change.
-func (h *Host) pluginChanged(e *entry, c plugin.VersionChange) {
-	if e.quiet.Load() {
-		return
-	}
-	switch c.What {
-	case plugin.ChangeSwap, plugin.ChangePromote:
-		h.tellRoot(e.at.root, func() *event.Event {
-			return &event.Event{Type: event.PluginSwapped, Workflow: e.at.root, Plugin: e.spec.Name, From: c.From, To: c.To, Reason: c.Reason}
-		})
-	}
-}
-
-// trialEnded is told when a canary or shadow is over, whoever ended it.
-func (h *Host) trialEnded(e *entry, end plugin.TrialEnd) {
-	h.observer.Load().trialEnded(e, end)
-	h.Audit(context.Background(), event.Audit{By: string(end.Mode), Action: "plugin.trial", Target: e.at.String(), OK: end.Promoted || end.Mode == event.SwapShadow,
-		Detail: fmt.Sprintf("%s: %s", end.Digest, end.Reason)})
-	if end.Promoted {
-		// The goroutine of a call waits for us.
-		h.later(func(ctx context.Context) { h.keepSwap(ctx, e, string(end.Mode)) })
-	}
-}
-
-// tellRoot tells every live run of a root workflow, or the Host's Sink alone
-// where there is none.
-func (h *Host) tellRoot(root string, make func() *event.Event) {
-	live := h.liveOf(root)
-	for _, r := range live {
-		r.emit(make())
-	}
-	if len(live) == 0 {
-		e := make()
-		e.V, e.Time = event.Version, h.clock.Now()
-		h.toSinks(e)
-	}
-}
-
-// liveOf are the runs of a root workflow that have an engine.
-func (h *Host) liveOf(root string) []*Run {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var live []*Run
-	for _, r := range h.runs {
-		if r.live && r.workflow.plan.Name == root {
-			live = append(live, r)
-		}
-	}
-	return live
-}
-
-// later does something that is not to be waited for; Close waits for it.
-func (h *Host) later(do func(context.Context)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.closed {
-		h.ending.Go(func() { do(context.Background()) })
-	}
 }
 
 // eventError is any error as an *event.Error.
