@@ -46,13 +46,6 @@ func (f *flows) names() []string {
 	return slices.Sorted(maps.Keys(f.of))
 }
 
-// workflow is what a flow is now.
-func (f *flows) workflow(one *flow) *Workflow {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return one.w
-}
-
 // loaded are the flows as they are now, by name.
 func (f *flows) loaded() []flow {
 	f.mu.RLock()

@@ -22,11 +22,6 @@ import (
 	"wasmhost/plugins"
 )
 
-// answers makes a service answer a path with a JSON value.
-func answers(v string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(v)) }
-}
-
 // TestWorkflowFileChanges: a valid file is what new runs get, a run that goes on
 // keeps its own, an invalid one is told and what was there goes on.
 func TestWorkflowFileChanges(t *testing.T) {
