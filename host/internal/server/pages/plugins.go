@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -63,7 +64,7 @@ func (p *Pages) swap(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	change := server.ChangeOf(r.Context())
-	change.Detail = fmt.Sprintf("%s → %s, %s", short(report.From), short(report.To), report.Mode)
+	change.Detail = fmt.Sprintf("%s → %s, %s", short(report.From), cmp.Or(short(report.To), "none"), report.Mode)
 	n := notice{Report: report}
 	switch {
 	case report.Refused != nil:

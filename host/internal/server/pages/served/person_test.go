@@ -244,6 +244,9 @@ func (s *server) await(t *testing.T, id, status string) {
 	var run struct{ Status string }
 	poll(t, id+" "+status, func() bool {
 		s.ask("GET", "/v1/runs/"+id, "", &run)
+		if run.Status == "failed" && status != "failed" {
+			t.Fatalf("run %s has failed", id)
+		}
 		return run.Status == status
 	})
 }
