@@ -7,32 +7,15 @@ import (
 	"mime"
 	"net/http"
 	"os"
-	"sync/atomic"
 	"time"
 )
-
-// budget is how many bytes of bodies are in memory at once.
-type budget struct {
-	most int64
-	used atomic.Int64
-}
-
-func (b *budget) take(n int64) bool {
-	if b.used.Add(n) > b.most {
-		b.used.Add(-n)
-		return false
-	}
-	return true
-}
-
-func (b *budget) give(n int64) { b.used.Add(-n) }
 
 // readBody takes a body in whole. Memory is taken as bytes come, not as they are
 // announced, so a slow caller holds what it sent and no more. done gives the
 // memory back.
 func (s *Server) readBody(w *responder, r *http.Request, limit int64, b *budget, within time.Duration) (body []byte, done func(), err error) {
-	held := int64(0)
-	done = func() { b.give(held) }
+	held, from := int64(0), network(address(r))
+	done = func() { b.give(from, held) }
 	if r.ContentLength > limit {
 		return nil, done, tooLarge(limit)
 	}
@@ -40,13 +23,13 @@ func (s *Server) readBody(w *responder, r *http.Request, limit int64, b *budget,
 		return nil, done, nil
 	}
 	_ = w.control.SetReadDeadline(time.Now().Add(within))
-	from := http.MaxBytesReader(w.ResponseWriter, r.Body, limit)
+	bounded := http.MaxBytesReader(w.ResponseWriter, r.Body, limit)
 	first := int64(4 << 10)
 	if r.ContentLength > 0 {
 		first = min(r.ContentLength+1, 32<<10)
 	}
 	grow := func(to int64) bool {
-		if !b.take(to - held) {
+		if !b.take(from, to-held) {
 			return false
 		}
 		held = to
@@ -68,7 +51,7 @@ func (s *Server) readBody(w *responder, r *http.Request, limit int64, b *budget,
 				return nil, done, &busy
 			}
 		}
-		n, err := from.Read(body[len(body):cap(body)])
+		n, err := bounded.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		var large *http.MaxBytesError
 		switch {

@@ -48,8 +48,9 @@ type Config struct {
 type Limits struct {
 	Connections int           // 4096, the next one is told to come again
 	Requests    int           // 256 at work at once; others wait for their turn
-	Bodies      int64         // 256 MiB of bodies in memory, all requests together
-	HookBodies  int64         // 64 MiB of those of webhooks, whose callers are not known yet
+	Bodies      int64         // 256 MiB of bodies in memory, all requests together but the next two kinds
+	Modules     int64         // 256 MiB of those that may be larger than JSON: modules
+	HookBodies  int64         // 64 MiB of those of webhooks and logins, whose callers are not known yet; a quarter from one address
 	Streams     int           // 1024 event streams
 	StreamsEach int           // 512 of one identity
 	Headers     int           // 100 header fields
@@ -59,6 +60,7 @@ type Limits struct {
 	Hook        int64         // 1 MiB
 	HeaderTime  time.Duration // 10 s to send the headers
 	BodyTime    time.Duration // 30 s to send a body; a module has 5 min
+	HookTime    time.Duration // 10 s to send that of a webhook or login, BodyTime where it is shorter
 	IdleTime    time.Duration // 2 min between requests of a connection
 	WriteTime   time.Duration // 30 s to take each 64 KiB of an answer
 	WorkTime    time.Duration // 30 s for the service to answer; a swap has 10 min
@@ -86,6 +88,7 @@ func (l Limits) withDefaults() Limits {
 	orInt(&l.Connections, 4096)
 	orInt(&l.Requests, 256)
 	orBytes(&l.Bodies, 256<<20)
+	orBytes(&l.Modules, 256<<20)
 	orBytes(&l.HookBodies, 64<<20)
 	orInt(&l.Streams, 1024)
 	orInt(&l.StreamsEach, 512)
@@ -96,6 +99,7 @@ func (l Limits) withDefaults() Limits {
 	orBytes(&l.Hook, 1<<20)
 	orTime(&l.HeaderTime, 10*time.Second)
 	orTime(&l.BodyTime, 30*time.Second)
+	orTime(&l.HookTime, 10*time.Second)
 	orTime(&l.IdleTime, 2*time.Minute)
 	orTime(&l.WriteTime, 30*time.Second)
 	orTime(&l.WorkTime, 30*time.Second)

@@ -156,10 +156,11 @@ func (s *Server) guarded(c *call) (noted bool, err error) {
 	}
 	switch {
 	case err != nil:
-	case route.hook:
-		err = s.perform(c, &s.hookBodies)
-	default:
-		err = s.perform(c, &s.bodies)
+	case route.before != nil:
+		err = route.before(c)
+	}
+	if err == nil {
+		err = s.perform(c)
 	}
 	switch {
 	case err == nil || route.scope != Public:
@@ -181,13 +182,16 @@ func (s *Server) unproven(r *http.Request, err error) (noted bool, _ error) {
 }
 
 // perform reads the body, waits for a place at work and has the handler do it.
-func (s *Server) perform(c *call, b *budget) (err error) {
+func (s *Server) perform(c *call) (err error) {
 	within := s.limits.BodyTime
-	if c.route.limit > s.limits.JSON {
+	switch {
+	case c.route.scope == Public:
+		within = min(within, s.limits.HookTime)
+	case c.route.limit > s.limits.JSON:
 		within = max(within, 5*time.Minute)
 	}
 	var done func()
-	c.body, done, err = s.readBody(c.w, c.r, c.route.limit, b, within)
+	c.body, done, err = s.readBody(c.w, c.r, c.route.limit, s.room(c.route), within)
 	defer done()
 	if err != nil {
 		return err

@@ -18,19 +18,27 @@ import (
 // twice runs once.
 var runIDHeaders = []string{"Idempotency-Key", "X-Run-Id", "X-GitHub-Delivery"}
 
-// hookRun starts the run of a webhook. A path that has no hook is 404 and a wrong
-// signature 401: the path is no secret, the secret is, and a sender who cannot
-// tell the two apart looks for the mistake in the wrong place.
-func hookRun(c *call) error {
+// findHook finds the webhook, and refuses a sender without a proof before anything
+// of the body is read. A path that has no hook is 404 and a wrong proof 401: the
+// path is no secret, the secret is, and a sender who cannot tell the two apart
+// looks for the mistake in the wrong place.
+func findHook(c *call) (err error) {
 	c.who.Name = "hook " + shorten(c.r.PathValue("path"))
-	hook, err := c.cfg.Service.Hook(c.ctx, c.r.PathValue("path"))
-	if err != nil {
+	if c.hook, err = c.cfg.Service.Hook(c.r.Context(), c.r.PathValue("path")); err != nil {
 		return err
 	}
-	if !hook.proves(c.r.Header, c.body) {
+	if !c.hook.mayProve(c.r.Header) {
 		return errNobody
 	}
-	ask := StartRequest{Workflow: hook.Workflow}
+	return nil
+}
+
+// hookRun starts the run of a webhook.
+func hookRun(c *call) (err error) {
+	if !c.hook.proves(c.r.Header, c.body) {
+		return errNobody
+	}
+	ask := StartRequest{Workflow: c.hook.Workflow}
 	if ask.Input, ask.HasInput, err = hookInput(c.body); err != nil {
 		return err
 	}
@@ -40,6 +48,16 @@ func hookRun(c *call) error {
 		}
 	}
 	return c.start(ask, 0, http.StatusAccepted)
+}
+
+// mayProve is proves as far as headers say it: a bearer is the right one, and a
+// signature has the form of one.
+func (h *Hook) mayProve(header http.Header) bool {
+	if len(h.HMAC) > 0 {
+		_, ok := parseSignature(header.Values(h.Header))
+		return ok
+	}
+	return h.proves(header, nil)
 }
 
 // proves reports whether the sender has the hook's secret. All comparisons take

@@ -17,8 +17,8 @@ type route struct {
 	kinds   []string // media types of the body; nil: any
 	query   []string // parameters that are understood
 	within  time.Duration
-	stream  bool // has no end of its own: it takes no place at work
-	hook    bool
+	stream  bool              // has no end of its own: it takes no place at work
+	before  func(*call) error // refuses before a body is read; nil: nothing is to be seen then
 	do      func(*call) error
 	page    *Route
 }
@@ -98,7 +98,7 @@ func (s *Server) table() []*route {
 		change("DELETE", "/v1/tokens/{name}", Admin, "token.remove", 0, removeToken),
 		change("POST", "/v1/login-links", Admin, "login.link", small, makeLink),
 
-		{pattern: "POST /hooks/{path...}", action: "run.start", limit: l.Hook, hook: true, do: hookRun},
+		{pattern: "POST /hooks/{path...}", action: "run.start", limit: l.Hook, before: findHook, do: hookRun},
 
 		loginForm, login,
 		{pattern: "POST /logout", action: "logout", limit: small, do: logOut},
@@ -146,6 +146,7 @@ type call struct {
 	route  *route
 	who    Identity
 	body   []byte
+	hook   *Hook
 	change *Change
 	// quiet keeps one more failed login of a caller who had many out of the audit.
 	quiet bool

@@ -17,15 +17,15 @@ type Server struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	mux        *http.ServeMux
-	routes     map[string]*route // by pattern
-	hosts      map[string]bool
-	cross      *http.CrossOriginProtection
-	failures   failures
-	hub        *hub
-	work       chan struct{}
-	hookBodies budget
-	bodies     budget
+	mux             *http.ServeMux
+	routes          map[string]*route // by pattern
+	hosts           map[string]bool
+	cross           *http.CrossOriginProtection
+	failures        failures
+	hub             *hub
+	work            chan struct{}
+	unknown         budget
+	bodies, modules budget
 
 	http    *http.Server
 	stopCtx context.Context // ends when the server begins to stop
@@ -51,7 +51,8 @@ func New(c Config) *Server {
 	s.failures = failures{now: s.now}
 	s.hub = newHub(c.Service, s.limits)
 	s.work = make(chan struct{}, s.limits.Requests)
-	s.hookBodies.most = s.limits.HookBodies
+	s.unknown.most, s.unknown.each = s.limits.HookBodies, s.limits.HookBodies/4
+	s.modules.most = s.limits.Modules
 	s.bodies.most = s.limits.Bodies
 	for _, r := range s.table() {
 		s.add(r)
