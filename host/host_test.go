@@ -160,6 +160,10 @@ func TestRefusedBeforeTheStart(t *testing.T) {
 			text: "[input]\nschema = { type = \"string\" }\n" + upper, code: "invalid_input", says: []string{"needs an input", "no default"}},
 		"bad run id": {
 			text: upper, options: host.Options{RunID: "../x"}, code: "bad_run_id", says: []string{`"../x"`, "1 to 128"}},
+		"run id of a dot": {
+			text: upper, options: host.Options{RunID: "."}, code: "bad_run_id", says: []string{`"."`, "dots alone"}},
+		"run id of dots": {
+			text: upper, options: host.Options{RunID: "..."}, code: "bad_run_id", says: []string{`"..."`, "dots alone"}},
 		"secret not there": {
 			text: "[secrets]\nkey = { env = \"NO_SUCH\" }\n[plugins.up]\nsource = \"builtin:uppercase\"\nallow = { secrets = [\"key\"] }\n[nodes.up]\nplugin = \"up\"\n",
 			code: "missing_secret", says: []string{`secret "key"`, "NO_SUCH", "optional"}},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,8 +97,8 @@ func (h *Host) Start(ctx context.Context, w *Workflow, o Options) (*Run, error) 
 // already. A run that the journal knows, and this process does not work on, comes
 // back as there is. Only a fresh one keeps a shared workflow.
 func (h *Host) begin(ctx context.Context, w *Workflow, o Options, shared bool) (r *Run, there *journal.Run, fresh bool, err error) {
-	if o.RunID != "" && !runID.MatchString(o.RunID) {
-		return nil, nil, false, refusal("bad_run_id", fmt.Sprintf("run id %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -", o.RunID))
+	if o.RunID != "" && (!runID.MatchString(o.RunID) || strings.Trim(o.RunID, ".") == "") { // dots alone are no path of a server's
+		return nil, nil, false, refusal("bad_run_id", fmt.Sprintf("run id %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -, and not dots alone", o.RunID))
 	}
 	input, err := inputOf(w.plan, o)
 	if err == nil {
