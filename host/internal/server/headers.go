@@ -43,18 +43,40 @@ func (p *Problem) headers(h http.Header) {
 func allowedHosts(more []string) map[string]bool {
 	hosts := map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}
 	for _, h := range more {
-		hosts[hostName(h)] = true
+		if a, err := netip.ParseAddr(h); err == nil && a.Is6() {
+			h = "[" + h + "]"
+		}
+		if name, ok := hostName(h); ok {
+			hosts[name] = true
+		}
 	}
 	return hosts
 }
 
-// hostName is a Host header or an address without its port and brackets.
-func hostName(h string) string {
-	if name, _, err := net.SplitHostPort(h); err == nil {
-		h = name
+// hostName is a Host header without its port and brackets, in lower case. Only an
+// IPv6 address is in brackets, and a port has digits: what others might read as
+// another name is none.
+func hostName(h string) (string, bool) {
+	name, port, found := strings.Cut(h, ":")
+	if strings.HasPrefix(h, "[") {
+		var closed bool
+		if name, port, closed = strings.Cut(h[1:], "]"); !closed {
+			return "", false
+		}
+		a, err := netip.ParseAddr(name)
+		if err != nil || !a.Is6() || a.Zone() != "" {
+			return "", false
+		}
+		name = a.String()
+		if port, found = strings.CutPrefix(port, ":"); !found && port != "" {
+			return "", false
+		}
 	}
-	h = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")
-	return strings.ToLower(strings.TrimSuffix(h, "."))
+	if found && (len(port) > 5 || strings.Trim(port, "0123456789") != "") {
+		return "", false
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	return name, name != ""
 }
 
 // checkHost refuses requests that are addressed to a name that is not ours: a
@@ -62,7 +84,10 @@ func hostName(h string) string {
 // rules and could do what the user may. An address cannot be rebound, so the one
 // that the connection came in on is always right.
 func (s *Server) checkHost(r *http.Request) error {
-	name := hostName(r.Host)
+	name, ok := hostName(r.Host)
+	if !ok {
+		return refusal("bad_host", fmt.Sprintf("%q is no name of a server, with or without a port", shorten(r.Host)))
+	}
 	if s.hosts[name] {
 		return nil
 	}
