@@ -74,7 +74,7 @@ var answers = map[string]struct {
 	"bad_command":        {502, "use the version of host that works on the run"},
 	"stopping":           {503, "ask again when the server has started again"},
 	"busy_server":        {503, "come again in a moment"},
-	"bad_tokens":         {503, "mend or delete tokens.json in the server's state folder"},
+	"bad_tokens":         {503, "mend or delete tokens.json or admin.token in the server's state folder, as the detail says"},
 	"journal":            {503, "host doctor looks at the server's state folder"},
 	"no_journal":         {503, "start the server with a state folder"},
 	"closed":             {503, "ask again when the server has started again"},

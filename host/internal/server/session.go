@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -48,7 +49,7 @@ func (t *Tokens) openLink(secret string) (cookie string, who Identity, err error
 	delete(t.links, sum)
 	t.admin.refresh(t.adminPath())
 	if t.admin.secret == "" {
-		return "", Identity{}, errNobody
+		return "", Identity{}, cmp.Or(t.admin.err, errNobody)
 	}
 	return t.begin(Identity{Name: adminName, Scope: Admin, token: t.admin.sum})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,7 +53,7 @@ func (f *tokenFile) read(path string) error {
 	}
 	var text []byte
 	if err == nil {
-		text, err = os.ReadFile(path)
+		text, err = readPrivate(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -62,9 +63,30 @@ func (f *tokenFile) read(path string) error {
 	}
 	if err != nil {
 		f.rows = nil
-		f.err = refusal("bad_tokens", fmt.Sprintf("the tokens in %s cannot be read, so none of them is accepted: %v; mend the file or delete it, and make the tokens again", path, err))
+		f.err = refusal("bad_tokens", fmt.Sprintf("the tokens in %s cannot be read, so none of them is accepted: %v; mend that, or delete the file and make the tokens again", path, err))
 	}
 	return f.err
+}
+
+// readPrivate reads a regular file that nobody but its owner may read or write.
+// Others are refused: who could read a secret until now may have it. It does not
+// wait for what is no file, such as a fifo.
+func readPrivate(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|dontWait, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is no regular file")
+	case !private(info):
+		return nil, fmt.Errorf("its mode is %04o, and others than its owner may have read it or changed it: chmod 600 %s", info.Mode().Perm(), path)
+	}
+	return io.ReadAll(f)
 }
 
 func parseTokens(text []byte) ([]tokenRow, error) {
@@ -122,6 +144,7 @@ type adminFile struct {
 	secret string
 	sum    digest
 	seen   stamp
+	err    error // why what is there is not taken; nil of a file that is not there
 }
 
 // make reads the file, or writes a new one when there is none.
@@ -138,10 +161,7 @@ func (f *adminFile) make(path string) error {
 		return fmt.Errorf("tokens: %w", err)
 	}
 	f.read(path)
-	if f.secret == "" {
-		return refusal("bad_tokens", fmt.Sprintf("%s holds no usable admin token (one line that begins with host_, readable only by its owner); delete it, and the next start makes a new one", path))
-	}
-	return nil
+	return f.err
 }
 
 func (f *adminFile) refresh(path string) {
@@ -154,15 +174,21 @@ func (f *adminFile) refresh(path string) {
 func (f *adminFile) read(path string) {
 	now, _, err := stamp{}.same(path)
 	*f = adminFile{seen: now}
-	if err != nil || now.info == nil || !private(now.info) {
+	if err == nil && now.info == nil {
 		return
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return
+	var text []byte
+	if err == nil {
+		text, err = readPrivate(path)
 	}
 	// A short one could be guessed; ours has 48 characters.
-	if secret := strings.TrimSpace(string(text)); strings.HasPrefix(secret, "host_") && len(secret) >= 40 && !strings.ContainsAny(secret, " \t\r\n") {
-		f.secret, f.sum = secret, digestOf(secret)
+	secret := strings.TrimSpace(string(text))
+	if err == nil && (!strings.HasPrefix(secret, "host_") || len(secret) < 40 || strings.ContainsAny(secret, " \t\r\n")) {
+		err = errors.New("it is not one line that begins with host_, as long as the host makes it")
 	}
+	if err != nil {
+		f.err = refusal("bad_tokens", fmt.Sprintf("the admin token in %s is not accepted: %v; mend that, or delete the file, and the next start makes a new one", path, err))
+		return
+	}
+	f.secret, f.sum = secret, digestOf(secret)
 }

@@ -9,6 +9,9 @@ import (
 	"syscall"
 )
 
+// dontWait opens a fifo at once, for it to be seen what it is.
+const dontWait = syscall.O_NONBLOCK
+
 // lock waits for the file's lock; it goes also by the death of the process.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// dontWait is of no use here: a pipe has no path in a folder.
+const dontWait = 0
+
 // lock waits for the file's lock; it goes also by the death of the process.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)

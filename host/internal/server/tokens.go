@@ -194,6 +194,9 @@ func (t *Tokens) find(sum digest) (Identity, error) {
 			who, found = Identity{Name: r.Name, Scope: r.Scope, token: sum}, nil
 		}
 	}
+	if found != nil && t.admin.err != nil {
+		return who, t.admin.err // it might have been the admin token
+	}
 	return who, found
 }
 
@@ -229,7 +232,7 @@ func (s stamp) same(path string) (now stamp, same bool, err error) {
 		return stamp{}, false, err
 	}
 	now = stamp{info}
-	return now, s.info != nil && os.SameFile(s.info, info) && s.info.ModTime().Equal(info.ModTime()) && s.info.Size() == info.Size(), nil
+	return now, s.info != nil && os.SameFile(s.info, info) && s.info.ModTime().Equal(info.ModTime()) && s.info.Size() == info.Size() && s.info.Mode() == info.Mode(), nil
 }
 
 func refusal(code, message string) *event.Error {
