@@ -319,7 +319,7 @@ func (b *builder) schema(v *item, where string) *Schema {
 	}
 	text, err := readInside(b.dir, file)
 	if err != nil {
-		code, message, hint := whyUnreadable(filepath.Join(b.dir, file), err)
+		code, message, hint := whyUnreadable(filepath.Join(b.dir, file), "schema", err)
 		b.say(v, code, hint, "%s", message)
 		b.schemas[file] = nil
 		return nil

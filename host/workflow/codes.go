@@ -14,7 +14,7 @@ type CodeInfo struct {
 // Codes are the codes of all findings. Codes are stable: tools match them.
 var Codes = map[string]CodeInfo{
 	"syntax":        {About: `The file is not valid TOML at this place. Reading goes on behind it, so that the rest is checked too. Often a value lacks its quotes: durations, sizes and rates are strings ("30s", "64MiB", "20/s").`},
-	"too_large":     {About: `A workflow file has at most 256 MiB and a schema at most 4 MiB. What is larger was hardly written as one: split it into sub-workflows, or look whether the path is right.`},
+	"too_large":     {About: `A workflow file has at most 16 MiB and a schema at most 4 MiB. What is larger was hardly written as one: split it into sub-workflows, or look whether the path is right.`},
 	"unreadable":    {About: `The file cannot be read: it is a folder, or its permissions do not allow it.`},
 	"duplicate_key": {About: `A key or a table is given twice. TOML allows each once; the message names the line of the first.`},
 	"unknown_key":   {About: `The table has no such key. Reading is strict, so that a misspelt key is never silently ignored. "host schema" prints every key with its type, editors complete them from it.`},

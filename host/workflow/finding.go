@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -31,6 +30,8 @@ type Finding struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint"`
 
+	// excerpt is the line as it was read, "" when nothing was.
+	excerpt string
 	// width is how many characters the caret underlines; 0 means one.
 	width int
 }
@@ -81,14 +82,8 @@ func sortFindings(findings []Finding, files []string) []Finding {
 
 // Format writes findings for people: place and message, the offending line, a
 // caret under the place, the hint. source returns a file's text (nil: unknown);
-// when it is nil itself, files are read from disk.
+// when it is nil itself, the lines are those that were read.
 func Format(w io.Writer, findings []Finding, source func(file string) []byte, color bool) {
-	if source == nil {
-		source = func(file string) []byte {
-			text, _ := os.ReadFile(file)
-			return text
-		}
-	}
 	lines := map[string][][]byte{}
 	paint := func(code, s string) string {
 		if !color {
@@ -107,18 +102,56 @@ func Format(w io.Writer, findings []Finding, source func(file string) []byte, co
 		}
 		fmt.Fprintf(w, "%s %s%s %s\n",
 			paint("1", fmt.Sprintf("%s:%d:%d:", f.File, f.Line, f.Col)), paint(tone, word), f.Message, paint("2", "["+f.Code+"]"))
-		text, ok := lines[f.File]
-		if !ok {
-			text = bytes.Split(source(f.File), []byte("\n"))
-			lines[f.File] = text
+		excerpt := f.excerpt
+		if source != nil {
+			text, ok := lines[f.File]
+			if !ok {
+				text = bytes.Split(source(f.File), []byte("\n"))
+				lines[f.File] = text
+			}
+			excerpt = lineOf(text, f.Line)
 		}
-		if f.Line >= 1 && f.Line <= len(text) && len(text[f.Line-1]) > 0 {
-			line := printable(strings.TrimSuffix(string(text[f.Line-1]), "\r"))
+		if excerpt != "" {
+			line := printable(strings.TrimSuffix(excerpt, "\r"))
 			fmt.Fprintf(w, "    %s\n    %s%s\n", line, blank(line, f.Col-1), paint(tone, carets(line, f.Col-1, f.width)))
 		}
 		if f.Hint != "" {
 			fmt.Fprintf(w, "    %s %s\n", paint("2", "="), f.Hint)
 		}
+	}
+}
+
+// lineOf is a line, counted from 1; "" when there is none.
+func lineOf(lines [][]byte, n int) string {
+	if n < 1 || n > len(lines) {
+		return ""
+	}
+	return string(lines[n-1])
+}
+
+// quote gives findings the lines that they are about. One line is kept once,
+// however many findings it has.
+func (l *loader) quote(findings []Finding) {
+	type place struct {
+		file string
+		line int
+	}
+	quoted := map[place]string{}
+	lines := map[string][][]byte{}
+	for i := range findings {
+		f := &findings[i]
+		text, ok := lines[f.File]
+		if !ok {
+			text = bytes.Split(l.texts[f.File], []byte("\n"))
+			lines[f.File] = text
+		}
+		at := place{f.File, f.Line}
+		line, ok := quoted[at]
+		if !ok {
+			line = lineOf(text, f.Line)
+			quoted[at] = line
+		}
+		f.excerpt = line
 	}
 }
 

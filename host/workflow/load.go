@@ -35,7 +35,7 @@ const maxNesting = 64
 // Load reads a workflow file and everything that it names. The Plan is nil when
 // any finding is an error. It may be called from several goroutines.
 func Load(ctx context.Context, file string, o Options) (*Plan, []Finding) {
-	text, err := os.ReadFile(file)
+	text, err := ReadFile(file, MaxFile)
 	if err != nil {
 		return nil, []Finding{unreadable(file, err)}
 	}
@@ -45,21 +45,29 @@ func Load(ctx context.Context, file string, o Options) (*Plan, []Finding) {
 // unreadable is the finding for a file that cannot be opened at all.
 func unreadable(file string, err error) Finding {
 	f := Finding{File: file, Line: 1, Col: 1, Severity: Error, Code: "unreadable"}
-	f.Code, f.Message, f.Hint = whyUnreadable(file, err)
+	f.Code, f.Message, f.Hint = whyUnreadable(file, "workflow file", err)
 	return f
 }
 
-func whyUnreadable(file string, err error) (code, message, hint string) {
+// whyUnreadable says why a file that is to be a kind of thing was not read.
+func whyUnreadable(file, kind string, err error) (code, message, hint string) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "missing_file", fmt.Sprintf("there is no file %s", file), nearbyFile(file)
+	}
+	var (
+		odd   *notAFile
+		large *tooLarge
+	)
+	switch {
+	case errors.As(err, &odd):
+		return "unreadable", fmt.Sprintf("%s is %s", file, odd.what), "a " + kind + " is a regular file: look whether the path is right"
+	case errors.As(err, &large):
+		return "too_large", fmt.Sprintf("%s has %d bytes; a %s has at most %s", file, large.size, kind, bytesText(large.most)), ""
 	}
 	cause := err
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		cause = p.Err
-	}
-	if info, statErr := os.Stat(file); statErr == nil && info.IsDir() {
-		return "unreadable", fmt.Sprintf("%s is a folder", file), ""
 	}
 	return "unreadable", fmt.Sprintf("%s cannot be read: %v", file, cause), ""
 }
@@ -93,10 +101,11 @@ func nearbyFile(file string) string {
 // from disk, relative to the folder of file.
 func Parse(ctx context.Context, file string, text []byte, o Options) (*Plan, []Finding) {
 	l := &loader{
-		ctx: ctx, o: o, plans: map[string]*Plan{}, modules: map[string]inspection{}, breakers: map[string]breakerPlace{},
+		ctx: ctx, o: o, plans: map[string]*Plan{}, modules: map[string]inspection{}, breakers: map[string]breakerPlace{}, texts: map[string][]byte{},
 	}
 	plan := l.read(file, text, nil)
 	findings := sortFindings(l.findings, l.files)
+	l.quote(findings)
 	if HasErrors(findings) {
 		return nil, findings
 	}
@@ -112,6 +121,7 @@ type loader struct {
 	plans    map[string]*Plan // by canonical path
 	modules  map[string]inspection
 	breakers map[string]breakerPlace
+	texts    map[string][]byte // of files, while they are read
 }
 
 // breakerPlace is the first definition of a breaker's key.
@@ -144,6 +154,7 @@ type step struct {
 // are errors, so that what uses it can be checked too.
 func (l *loader) read(file string, text []byte, stack []step) *Plan {
 	l.files = append(l.files, file)
+	l.texts[file] = text
 	doc := parse(file, text, l.report)
 	b := &builder{
 		reader:     reader{document: doc, report: l.report, anyHost: l.o.AllowAnyHost},
@@ -190,9 +201,9 @@ func (b *builder) use(v *item) *Plan {
 		b.hash.Write([]byte(plan.Digest))
 		return plan
 	}
-	text, err := os.ReadFile(file)
+	text, err := ReadFile(file, MaxFile)
 	if err != nil {
-		code, message, hint := whyUnreadable(file, err)
+		code, message, hint := whyUnreadable(file, "workflow file", err)
 		b.say(v, code, hint, "%s", message)
 		return nil
 	}

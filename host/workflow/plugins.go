@@ -269,10 +269,10 @@ func (b *builder) source(e *entry, p *Plugin) {
 		}
 		b.broken[e.key] = true
 		if err == nil {
-			b.say(v, "unreadable", "", "%s is no file", file)
+			b.say(v, "unreadable", "", "%s is %s", file, unlikeFile(info.Mode()))
 			break
 		}
-		code, message, hint := whyUnreadable(file, err)
+		code, message, hint := whyUnreadable(file, "module", err)
 		if build, ok := e.item.str("build"); ok && code == "missing_file" && hint == "" {
 			hint = "build it: " + build
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path"
@@ -98,22 +97,7 @@ func readInside(dir, file string) ([]byte, error) {
 		return nil, err
 	}
 	defer root.Close()
-	f, err := root.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: file, Err: errors.New("it is not a regular file")}
-	}
-	if info.Size() > maxSchema {
-		return nil, &fs.PathError{Op: "read", Path: file, Err: fmt.Errorf("it has %d bytes; a schema has at most %d", info.Size(), maxSchema)}
-	}
-	return root.ReadFile(file)
+	return readRegular(file, maxSchema, root.Stat, func(name string) (*os.File, error) { return root.OpenFile(name, os.O_RDONLY|nonblock, 0) })
 }
 
 // newSchemaCompiler returns a compiler that loads what schemas refer to from

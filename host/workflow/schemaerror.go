@@ -243,6 +243,7 @@ func (b *builder) badSchema(v *item, file string, err error) {
 		f := Finding{File: d.file, Severity: Error, Code: "bad_schema", Message: "the schema is no JSON: " + syntax.err.Error()}
 		f.Line, f.Col = d.place(uint32(min(syntax.offset(), len(d.text))))
 		b.l.files = append(b.l.files, d.file)
+		b.l.texts[d.file] = syntax.text
 		b.report(f)
 		return
 	}
@@ -266,6 +267,8 @@ func schemaProblem(err error) string {
 		anchor  *jsonschema.AnchorNotFoundError
 		pattern *jsonschema.InvalidRegexError
 		path    *fs.PathError
+		odd     *notAFile
+		large   *tooLarge
 	)
 	err = beneath(err)
 	switch {
@@ -280,6 +283,10 @@ func schemaProblem(err error) string {
 		return fmt.Sprintf("the $ref %q leads nowhere", inFolder(anchor.URL))
 	case errors.As(err, &pattern):
 		return fmt.Sprintf("the pattern %q is no regular expression: %v", pattern.Regex, pattern.Err)
+	case errors.As(err, &odd):
+		return fmt.Sprintf("%s, which it refers to, is %s", odd.path, odd.what)
+	case errors.As(err, &large):
+		return fmt.Sprintf("%s, which it refers to, has %d bytes; a schema has at most %s", large.path, large.size, bytesText(large.most))
 	case errors.As(err, &path):
 		return fmt.Sprintf("%s, which it refers to, cannot be read: %v", path.Path, path.Err)
 	}

@@ -10,9 +10,6 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// maxFile bounds a workflow file: what is larger is a mistake, not a workflow.
-const maxFile = 256 << 20
-
 // maxSyntaxErrors bounds how often reading goes on behind a syntax error; what
 // comes after that many is noise.
 const maxSyntaxErrors = 50
@@ -33,10 +30,14 @@ type syntax struct {
 // parse reads the text of a file. It always returns a document; what is wrong
 // goes to report.
 func parse(file string, text []byte, report func(Finding)) *document {
+	if len(text) > MaxFile {
+		report(Finding{File: file, Line: 1, Col: 1, Severity: Error, Code: "too_large",
+			Message: fmt.Sprintf("the file has %d bytes; a workflow file has at most %s", len(text), bytesText(MaxFile))})
+		text = nil
+	}
 	s := &syntax{document: newDocument(file, string(text)), report: report}
 	s.table = s.root
-	if len(text) > maxFile {
-		s.say(0, 0, "too_large", fmt.Sprintf("the file has %d bytes; a workflow file has at most %d", len(text), maxFile), "")
+	if text == nil {
 		return s.document
 	}
 	data := []byte(s.text)
