@@ -60,7 +60,7 @@ func (s *service) count(path string) int {
 // next waits until a path is asked for.
 func (s *service) next(t *testing.T, path string) {
 	t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(3 * time.Minute) // a builtin takes half a minute to compile with -race
 	for {
 		select {
 		case p := <-s.asked:
@@ -684,7 +684,7 @@ func TestBreakersAcrossProcesses(t *testing.T) {
 // until polls for what another process does.
 func until(t *testing.T, what string, yes func() bool) {
 	t.Helper()
-	late := time.Now().Add(20 * time.Second)
+	late := time.Now().Add(3 * time.Minute)
 	for !yes() {
 		if time.Now().After(late) {
 			t.Fatalf("waited in vain for %s", what)

@@ -4,10 +4,16 @@ import (
 	"wasmhost/host/event"
 )
 
-// emit numbers an event of the run, records it and hands it on.
+// emit numbers an event of the run, records it and hands it on. What happens
+// elsewhere (a breaker opens, a plugin is swapped) when the run has just ended is
+// no part of it any more: whoever resumes or reads it takes its end for the last
+// event.
 func (r *Run) emit(e *event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.over {
+		return
+	}
 	if w := r.otherDigest(e); w != nil {
 		r.number(w)
 		r.record(w)
@@ -27,6 +33,7 @@ func (r *Run) tell(e *event.Event) {
 	if e.Seq == 0 {
 		r.number(e)
 	}
+	r.over = r.over || e.Type == event.RunFinished
 	r.hand(e)
 }
 

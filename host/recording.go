@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"wasmhost/host/event"
 	"wasmhost/host/internal/engine"
@@ -67,23 +68,25 @@ func (r *Run) conclude(o engine.Outcome, last *event.Event) error {
 		r.writer.Leave(tell)
 		return <-done
 	}
+	r.mu.Lock()
+	r.over = true
+	plugins := maps.Clone(r.digests)
 	if last != nil {
-		r.mu.Lock()
 		if e := r.ended; e != nil && e.Seq == r.seq {
 			last.V, last.Seq, last.Run, last.Time = e.V, e.Seq, e.Run, e.Time
 		} else {
 			r.number(last)
 			r.record(last)
 		}
-		r.mu.Unlock()
 	}
+	r.mu.Unlock()
 	text, err := json.Marshal(o.Result)
 	if err != nil {
 		r.writer.Leave(nil)
 		return err
 	}
 	r.writer.End(journal.End{Status: o.Result.Status, Reason: o.Reason, Wake: o.Wake, Error: o.Result.Error, Result: text,
-		Plugins: r.digests, DurationMS: o.Result.DurationMS}, tell)
+		Plugins: plugins, DurationMS: o.Result.DurationMS}, tell)
 	return <-done
 }
 

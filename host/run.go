@@ -58,6 +58,7 @@ type Run struct {
 	digests map[string]string // of the plugins that ran
 	before  map[string]string // of those that ran before the run was resumed
 	ended   *event.Event      // recorded by a process that died before the run's end was
+	over    bool              // its last event is told or recorded: nothing may follow
 	done    chan struct{}
 	result  *event.Result
 	err     error

@@ -116,6 +116,57 @@ func (h *Host) recorded(err error) error {
 	return &event.Error{Class: event.System, Code: "journal", Message: fmt.Sprintf("the journal in %s: %v", h.config.State, err), Cause: err}
 }
 
+// before is a record that no event after seq comes before, and not far from the
+// first one that does: it halves what lies in between, for in a long run the
+// number of a record is far ahead of that of its event.
+func (h *Host) before(ctx context.Context, id string, seq uint64) (uint64, error) {
+	const near = 64
+	low, high := seq, seq+near // the events up to seq have no fewer records
+	for step := uint64(near); seq > 0; step *= 4 {
+		past, last, err := h.recordPast(ctx, id, high, seq)
+		if err != nil {
+			return 0, err
+		}
+		if past {
+			break
+		}
+		low, high = max(low, last), high+step
+	}
+	for seq > 0 && high-low > near {
+		middle := low + (high-low)/2
+		past, last, err := h.recordPast(ctx, id, middle, seq)
+		if err != nil {
+			return 0, err
+		}
+		if past {
+			high = middle
+		} else {
+			low = max(middle, last)
+		}
+	}
+	return low, nil
+}
+
+// recordPast reports whether the first event behind record n comes after seq, or there
+// is none; else last is its record.
+func (h *Host) recordPast(ctx context.Context, id string, n, seq uint64) (past bool, last uint64, err error) {
+	for {
+		records, err := h.journal.Records(ctx, id, n, 8)
+		if err != nil {
+			return false, 0, err
+		}
+		for i := range records {
+			if e := records[i].Event; e != nil {
+				return e.Seq > seq, records[i].N, nil
+			}
+		}
+		if len(records) < 8 {
+			return true, 0, nil
+		}
+		n = records[len(records)-1].N
+	}
+}
+
 // RunEvents are the recorded events of a run whose Seq is more than after, at
 // most limit of them (0: all).
 func (h *Host) RunEvents(ctx context.Context, id string, after uint64, limit int) ([]*event.Event, error) {
@@ -129,8 +180,12 @@ func (h *Host) RunEvents(ctx context.Context, id string, after uint64, limit int
 	if limit > 0 {
 		most = min(chunk, max(limit, 64))
 	}
+	n, err := h.before(ctx, info.ID, after)
+	if err != nil {
+		return nil, h.recorded(err)
+	}
 	var events []*event.Event
-	for n := after; ; {
+	for {
 		records, err := h.journal.Records(ctx, info.ID, n, most)
 		if err != nil {
 			return nil, h.recorded(err)

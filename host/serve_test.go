@@ -111,7 +111,7 @@ func asking(name, more string, s *service) string {
 // followed follows a run to its end and returns what was told.
 func followed(t *testing.T, s *serving, id string) []*event.Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var events []*event.Event
 	if err := s.Follow(ctx, id, 0, func(e *event.Event) error { events = append(events, e); return nil }); err != nil {
