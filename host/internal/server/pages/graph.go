@@ -93,6 +93,21 @@ func inline(svg []byte, link func(level, node string) string) (template.HTML, er
 	return template.HTML(out.String()), nil
 }
 
+// drawn reports whether a drawing has the node.
+func drawn(svg []byte, level, node string) bool {
+	d := xml.NewDecoder(bytes.NewReader(svg))
+	for {
+		t, err := d.Token()
+		if err != nil {
+			return false
+		}
+		e, ok := t.(xml.StartElement)
+		if ok && node != "" && attribute(e, "data-node") == node && topLevel(attribute(e, "data-level")) == topLevel(level) {
+			return true
+		}
+	}
+}
+
 func attribute(e xml.StartElement, name string) string {
 	for _, a := range e.Attr {
 		if a.Name.Local == name {

@@ -78,9 +78,14 @@ func (p *Pages) node(r *http.Request) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.Node == nil && len(events.Entries) == 0 && before == 0 {
-		w, _, err := p.service.Workflow(ctx, info.Workflow)
-		if info.Status.Ended() || err != nil || w.Nodes == 0 {
+	if b.Path == "" || b.Node == nil && len(events.Entries) == 0 {
+		// Nothing has happened to it. Of a run that goes on, its graph knows whether
+		// anything will.
+		svg, err := []byte(nil), error(nil)
+		if !info.Status.Ended() {
+			svg, err = p.service.Graph(ctx, info.Workflow, info.ID)
+		}
+		if err != nil || !drawn(svg, b.Level, firstOf(b.Path)) {
 			return nil, &event.Error{Class: event.Permanent, Code: "not_found", Message: "run " + info.ID + " has no node " + line(b.Path)}
 		}
 	}
