@@ -104,7 +104,7 @@ var errorCodes = map[string]explained{
 	"bad_id":             {"An id or a name in the request has other characters than A-Z a-z 0-9 . _ -, or too many.", "check the name"},
 	"bad_path":           {"The path of the request is none of the server's, or has something in it that would be decoded twice.", "/openapi.yaml of the server lists the paths"},
 	"bad_media_type":     {"The body is of another kind than the request takes.", "send JSON as application/json, a module as application/wasm"},
-	"bad_tokens":         {"The file with the tokens of the state folder cannot be read, so the server lets nobody in.", "mend or delete tokens.json in the state folder, and make the tokens again"},
+	"bad_tokens":         {"A file with tokens of the state folder cannot be read, or others than its owner may read it, so its tokens are not accepted.", "do what the message says: chmod 600 the file, or mend or delete tokens.json or admin.token in the state folder"},
 	"token_exists":       {"There is a token of that name.", "host tokens remove NAME takes it back; or choose another name"},
 	"no_tokens":          {"The server runs with --no-auth: tokens mean nothing there.", "start it without --no-auth"},
 	"method_not_allowed": {"The path is there, and does not take this method.", "use one that the answer's Allow header names"},
