@@ -44,3 +44,34 @@ func TestDrainEndsCallsAndBeginsNone(t *testing.T) {
 		}
 	})
 }
+
+// TestDrainCutsWaits: a node that waits for its next attempt keeps nobody, and has
+// its attempts and the rest of its wait when the run goes on.
+func TestDrainCutsWaits(t *testing.T) {
+	plan := enginetest.Plan("w", enginetest.Node("a", enginetest.Retry(3, time.Hour)))
+	var attempts []int
+	fails := func(_ context.Context, c plugin.Call) (string, error) {
+		attempts = append(attempts, c.Meta.Attempt)
+		if len(attempts) == 1 {
+			return "", &event.Error{Class: event.Transient, Message: "not yet"}
+		}
+		return "done", nil
+	}
+	alive(t, plan, enginetest.Plugins{"a": enginetest.Func(fails)}, func(t *testing.T, l *life) {
+		caller := call.NewCaller(l.plugins, call.NewShared(nil, nil), nil)
+		local := &engine.Local{Caller: caller, Health: health.NewMonitor(caller, nil)}
+		c := engine.NewControl()
+		time.AfterFunc(time.Minute, c.Drain)
+		began := time.Now()
+		o, err := local.Run(t.Context(), engine.Start{ID: "r", Plan: l.plan, Input: event.Text("in"), Journal: l.book, Parks: true, Emit: l.book.emit, Control: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Result.Status != event.Running || time.Since(began) != time.Minute || len(attempts) != 1 {
+			t.Fatalf("drained after %s: %s, attempts %v", time.Since(began), o.Result.Status, attempts)
+		}
+		if o := l.process(0, 0); o.Result.Status != event.Succeeded || len(attempts) != 2 || attempts[1] != 2 || time.Since(began) < time.Hour {
+			t.Errorf("gone on with after %s: %s, attempts %v", time.Since(began), o.Result.Status, attempts)
+		}
+	})
+}

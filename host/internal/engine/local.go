@@ -169,9 +169,9 @@ func (r *run) over() bool {
 	case r.busy == 0 && r.hold == 0 && r.head == len(r.ready) && p.Parked() > 0 && r.box.empty():
 		p.waiting = true
 		return true
-	case r.draining && r.busy == 0:
-		r.suspend()
-		return true
+	case r.draining && (r.busy == 0 || r.slots.idle()):
+		r.suspend() // who still is at it waits for another attempt, and may as well do so later
+		return r.busy == 0
 	}
 	return false
 }

@@ -29,6 +29,10 @@ func newSlots(n int, wake func()) *slots {
 // queues for it.
 func (s *slots) reserve() bool { return s.sem.TryAcquire(1) }
 
+// idle takes all slots when none is taken: then no call is in flight, and none can
+// begin any more.
+func (s *slots) idle() bool { return s.sem.TryAcquire(int64(s.size)) }
+
 func (s *slots) leave() {
 	s.sem.Release(1)
 	if s.woken.CompareAndSwap(false, true) {
