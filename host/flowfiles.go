@@ -46,9 +46,12 @@ func workflowFiles(args []string) ([]string, error) {
 		}
 		n := 0
 		for _, file := range found {
-			text, err := os.ReadFile(file)
+			if info, err := os.Stat(file); err == nil && info.IsDir() {
+				continue
+			}
+			text, err := workflow.ReadFile(file, workflow.MaxFile)
 			if err != nil {
-				return nil, refusal("not_found", fmt.Sprintf("%s cannot be read: %v", file, err))
+				return nil, refusal("not_found", fmt.Sprintf("%s cannot be read: %v; move it out of the folder, or name the files to be served", file, err))
 			}
 			if !strings.HasSuffix(file, ".test.toml") && hasNodes.Match(text) {
 				n++

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -135,7 +134,7 @@ func (f *flows) hookFree(one *flow) error {
 // readFlow loads a file. Code invalid_workflow when it has findings, missing_secret
 // when callers of its webhook could not be told from others.
 func (s *served) readFlow(ctx context.Context, file string) (*flow, error) {
-	source, err := os.ReadFile(file)
+	source, err := workflow.ReadFile(file, workflow.MaxFile)
 	if err != nil {
 		return nil, refusal("invalid_workflow", fmt.Sprintf("%s cannot be read: %v", file, err))
 	}

@@ -2,7 +2,6 @@ package host
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -84,6 +83,9 @@ func (h *Host) setting(p *workflow.Plan, name, where string, s workflow.Setting)
 		name, where, p.Name, s.Env, p.File))
 }
 
+// maxSecret bounds the file of a secret: keys and certificates are far smaller.
+const maxSecret = 1 << 20
+
 // secret reads a secret's value; false when it is optional and not there.
 func (h *Host) secret(p *workflow.Plan, name string) (string, bool, error) {
 	s, ok := p.Secrets[name]
@@ -101,7 +103,7 @@ func (h *Host) secret(p *workflow.Plan, name string) (string, bool, error) {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(p.Dir, file)
 		}
-		text, err := os.ReadFile(file)
+		text, err := workflow.ReadFile(file, maxSecret)
 		value, ok = strings.TrimRight(string(text), "\r\n"), err == nil
 		if err != nil {
 			why = err.Error()

@@ -101,6 +101,9 @@ func workflowFile(file string) (string, error) {
 // isModule reports whether a file begins as every WebAssembly module does. Read
 // as TOML it would have a mistake on every line.
 func isModule(file string) bool {
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		return false // a pipe would not open; whoever reads it says so
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return false // whoever reads it says so
