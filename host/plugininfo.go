@@ -8,6 +8,7 @@ import (
 
 	"wasmhost/host/event"
 	"wasmhost/host/internal/plugin"
+	"wasmhost/host/workflow"
 )
 
 // Plugins are the plugins of the workflows that are loaded and have been started
@@ -74,6 +75,41 @@ func (r *registry) healthOf(e *entry) []string {
 		for i := range key.plan.Health {
 			if c := &key.plan.Health[i]; c.Plugin == key.name && !slices.Contains(all, c.Function) {
 				all = append(all, c.Function)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// functionsOf are all functions that workflows call of a plugin: in nodes,
+// fallbacks and health checks.
+func (r *registry) functionsOf(e *entry) []string {
+	all := r.healthOf(e)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	called := map[string]bool{}
+	for _, f := range all {
+		called[f] = true
+	}
+	for key, used := range r.uses {
+		if used != e {
+			continue
+		}
+		add := func(a *workflow.Answerer) {
+			if a.Plugin == key.name && !called[a.Function] {
+				called[a.Function] = true
+				all = append(all, a.Function)
+			}
+		}
+		for i := range key.plan.Nodes {
+			n := &key.plan.Nodes[i]
+			if n.Kind != workflow.PluginNode {
+				continue
+			}
+			add(&n.Primary)
+			for j := range n.Fallbacks {
+				add(&n.Fallbacks[j])
 			}
 		}
 	}

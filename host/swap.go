@@ -71,7 +71,7 @@ func (h *Host) swapTo(ctx context.Context, e *entry, r SwapRequest) (report *Swa
 	if r.Unpin {
 		spec.SHA256 = ""
 	}
-	gate := plugin.Gate{Module: r.Module, AcceptPermissions: r.AcceptPermissions, Health: h.plugins.healthOf(e), Same: r.Same}
+	gate := plugin.Gate{Module: r.Module, AcceptPermissions: r.AcceptPermissions, Functions: h.plugins.functionsOf(e), Health: h.plugins.healthOf(e), Same: r.Same}
 	from := plugin.FromSource
 	if r.Module != nil {
 		from = plugin.FromUpload

@@ -120,6 +120,10 @@ func TestSwap(t *testing.T) {
 	if r.Refused == nil || digestOf(t, s, "shout.up") != two {
 		t.Errorf("a bad module: %+v", r)
 	}
+	r = swapTo(t, s, host.SwapRequest{Plugin: "shout.up", Module: []byte("\x00asm\x01\x00\x00\x00")})
+	if r.Refused == nil || r.Refused.Code != "missing_export" || !strings.Contains(r.Refused.Message, `"run"`) || digestOf(t, s, "shout.up") != two {
+		t.Errorf("a module without the function that the workflow calls: %+v", r)
+	}
 	if _, _, err := s.Start(ctx, host.StartRequest{Workflow: "shout", RunID: "with-two", Input: event.Text("x"), HasInput: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +240,7 @@ func TestFileWatch(t *testing.T) {
 	})
 	two := module(t, path, 2)
 	until(t, "the new version", func() bool { return digestOf(t, s, "shout.up") == two })
-	if err := os.WriteFile(path, []byte("half a mod"), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte("\x00asm\x01\x00\x00\x00"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the refusal", func() bool {

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +20,8 @@ type Gate struct {
 	Module []byte
 	// AcceptPermissions lets it do more than the old one.
 	AcceptPermissions bool
+	// Functions are those that the workflows call: it must export them.
+	Functions []string
 	// Health are functions that must answer well, besides an export health, which
 	// is called when it is there.
 	Health []string
@@ -82,7 +86,7 @@ func (c *candidate) run(ctx context.Context) *event.Error {
 	steps := []struct {
 		name string
 		do   func(context.Context) (string, *event.Error)
-	}{{"fetch", c.fetch}, {"check", c.check}, {"compile", c.compile}, {"permissions", c.permissions}, {"health", c.health}, {"replay", c.replay}}
+	}{{"fetch", c.fetch}, {"check", c.check}, {"compile", c.compile}, {"permissions", c.permissions}, {"start", c.start}, {"health", c.health}, {"replay", c.replay}}
 	for i, step := range steps {
 		if i == 3 {
 			if c.gate.ungated {
@@ -140,6 +144,14 @@ func (c *candidate) check(ctx context.Context) (string, *event.Error) {
 	}
 	c.report.To = c.img.digest
 	c.report.Unchanged = c.old != nil && c.img.digest == c.old.Digest()
+	if !c.report.Unchanged && !c.gate.ungated {
+		exports := newExports(c.img.abi, c.img.main().exports())
+		for _, f := range c.gate.Functions {
+			if _, failed := exports.entry(f); failed != nil {
+				return "", failed
+			}
+		}
+	}
 	return c.img.digest, nil
 }
 
@@ -170,6 +182,43 @@ func (c *candidate) permissions(context.Context) (string, *event.Error) {
 		return "", fault(event.Permanent, codeGrow, "the new version may do what the current one may not: %s; if that is meant, swap with --accept-permissions", strings.Join(more, ", "))
 	}
 	return words + "; more than before, accepted: " + strings.Join(more, ", "), nil
+}
+
+// start brings an instance to where the calls of the workflows begin: a module
+// whose start function or initialisers trap, or do not end, answers no call.
+func (c *candidate) start(ctx context.Context) (string, *event.Error) {
+	functions := c.gate.Functions
+	if len(functions) == 0 {
+		known := slices.Sorted(maps.Keys(c.next.exports.known))
+		if len(known) == 0 {
+			return "it has no function to be started for", nil
+		}
+		functions = known[:1]
+	}
+	var begun [2]bool
+	for _, f := range functions {
+		e, failed := c.next.exports.entry(f)
+		if failed != nil {
+			return "", failed
+		}
+		if begun[kind(e.initialise)] {
+			continue
+		}
+		begun[kind(e.initialise)] = true
+		_, err := c.next.Call(ctx, Call{Function: f, Idempotent: true, startOnly: true})
+		switch {
+		case ctx.Err() != nil:
+			return "", overContext(ctx, "the new version was being started")
+		case err != nil:
+			var e *event.Error
+			if !errors.As(err, &e) {
+				e = fault(event.System, codeHost, "%v", err)
+			}
+			e.Message = "the new version does not start: " + e.Message
+			return "", e
+		}
+	}
+	return "", nil
 }
 
 // health calls what says whether the version works, as a health check does.

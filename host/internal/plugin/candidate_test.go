@@ -35,7 +35,7 @@ func TestCandidates(t *testing.T) {
 		code   string
 		says   string
 	}{
-		"good":                       {versionGuest(t, "ehnew"), nil, "fetch check compile permissions health", "", ""},
+		"good":                       {versionGuest(t, "ehnew"), nil, "fetch check compile permissions start health", "", ""},
 		"the same":                   {versionGuest(t, "ehold"), nil, "fetch check", "", ""},
 		"nothing":                    {[]byte{}, nil, "fetch check!", codeBadModule, ""},
 		"text":                       {[]byte("hello"), nil, "fetch check!", codeBadModule, "not WebAssembly"},
@@ -45,14 +45,19 @@ func TestCandidates(t *testing.T) {
 		"a bad manifest":             {[]byte(`{"wasm":[{"path":"probe.wasm"}]}`), nil, "fetch check!", codeBadModule, "a manifest that is not a local file cannot name the path"},
 		"not invalid to the checker": {[]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x0a\x05\x01\x03\x00\x6a\x0b"), nil, "fetch check compile!", codeBadModule, "cannot be compiled"},
 		"another digest":             {versionGuest(t, "ehnew"), func(s *Spec, _ *Gate) { s.SHA256 = strings.Repeat("ab", 32) }, "fetch check!", codeDigest, "is wanted"},
-		"sick":                       {versionGuest(t, "eu"), nil, "fetch check compile permissions health!", codeUnhealthy, `health of the new version: it says that it is not healthy: {"healthy": false, "why": "sick"}`},
-		"failing":                    {versionGuest(t, "ef"), nil, "fetch check compile permissions health!", codeUnhealthy, "health of the new version: not today"},
-		"never ready":                {versionGuest(t, "es"), func(_ *Spec, g *Gate) { g.Timeout = 50 * time.Millisecond }, "fetch check compile permissions health!", codeTimeout, "timed out while the new version was asked for its health (health)"},
-		"start loop":                 {read(t, "start_loop.wasm"), func(_ *Spec, g *Gate) { g.Timeout, g.Health = 50*time.Millisecond, []string{"run"} }, "fetch check compile permissions health!", codeTimeout, ""},
-		"no such check":              {versionGuest(t, "ehnew"), func(_ *Spec, g *Gate) { g.Health = []string{"ping"} }, "fetch check compile permissions health!", codeUnhealthy, `ping of the new version: missing_export: the module has no export "ping"`},
-		"a check":                    {versionGuest(t, "ehnew"), func(_ *Spec, g *Gate) { g.Health = []string{"run"} }, "fetch check compile permissions health", "", ""},
-		"a check fails":              {versionGuest(t, "fh"), func(_ *Spec, g *Gate) { g.Health = []string{"run"} }, "fetch check compile permissions health!", codeUnhealthy, "run of the new version: it always fails"},
-		"nothing recorded":           {versionGuest(t, "ehnew"), func(_ *Spec, g *Gate) { g.Replay = []Recording{} }, "fetch check compile permissions health replay", "", ""},
+		"sick":                       {versionGuest(t, "eu"), nil, "fetch check compile permissions start health!", codeUnhealthy, `health of the new version: it says that it is not healthy: {"healthy": false, "why": "sick"}`},
+		"failing":                    {versionGuest(t, "ef"), nil, "fetch check compile permissions start health!", codeUnhealthy, "health of the new version: not today"},
+		"never ready":                {versionGuest(t, "es"), func(_ *Spec, g *Gate) { g.Timeout = 50 * time.Millisecond }, "fetch check compile permissions start health!", codeTimeout, "timed out while the new version was asked for its health (health)"},
+		"start loop":                 {read(t, "start_loop.wasm"), func(_ *Spec, g *Gate) { g.Timeout, g.Health = 50*time.Millisecond, []string{"run"} }, "fetch check compile permissions start!", codeTimeout, "timed out while the new version was being started"},
+		"no such check":              {versionGuest(t, "ehnew"), func(_ *Spec, g *Gate) { g.Health = []string{"ping"} }, "fetch check compile permissions start health!", codeUnhealthy, `ping of the new version: missing_export: the module has no export "ping"`},
+		"nothing in it":              {[]byte("\x00asm\x01\x00\x00\x00"), func(_ *Spec, g *Gate) { g.Functions = []string{"run"} }, "fetch check!", codeMissing, `the module has no export "run"; it exports no function that could be called`},
+		"one is missing":             {versionGuest(t, "ehnew"), func(_ *Spec, g *Gate) { g.Functions = []string{"run", "shout"} }, "fetch check!", codeMissing, `no export "shout"; it has health, run`},
+		"all are there":              {versionGuest(t, "ehnew"), func(_ *Spec, g *Gate) { g.Functions = []string{"run", "health", ""} }, "fetch check compile permissions start health", "", ""},
+		"a start that traps":         {[]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x07\x07\x01\x03run\x00\x00\x08\x01\x00\x0a\x05\x01\x03\x00\x00\x0b"), nil, "fetch check compile permissions start!", "trap", "the new version does not start: "},
+		"a command":                  {read(t, "command.wasm"), func(s *Spec, g *Gate) { g.Functions = []string{"run"}; g.AcceptPermissions = true }, "fetch check compile permissions start health", "", ""},
+		"a check":                    {versionGuest(t, "ehnew"), func(_ *Spec, g *Gate) { g.Health = []string{"run"} }, "fetch check compile permissions start health", "", ""},
+		"a check fails":              {versionGuest(t, "fh"), func(_ *Spec, g *Gate) { g.Health = []string{"run"} }, "fetch check compile permissions start health!", codeUnhealthy, "run of the new version: it always fails"},
+		"nothing recorded":           {versionGuest(t, "ehnew"), func(_ *Spec, g *Gate) { g.Replay = []Recording{} }, "fetch check compile permissions start health replay", "", ""},
 		"too large":                  {make([]byte, 1<<20+1), nil, "fetch!", codeBadModule, "modules up to 1 MiB are read"},
 		"a bad spec":                 {versionGuest(t, "ehnew"), func(s *Spec, _ *Gate) { s.Reset = "sometimes" }, "", codeBadSpec, "reset is"},
 	} {
@@ -123,7 +128,7 @@ func TestCandidateIsGivenBack(t *testing.T) {
 	s := versionSpec(t, "ehold")
 	old := loadVersion(t, r, s)
 	recorded := []Recording{{Input: []byte("x"), Output: []byte("slow x"), Duration: time.Hour}}
-	for _, c := range []struct{ plan, steps string }{{"es", "fetch check compile permissions health!"}, {"shx", "fetch check compile permissions health replay!"}} {
+	for _, c := range []struct{ plan, steps string }{{"es", "fetch check compile permissions start health!"}, {"shx", "fetch check compile permissions start health replay!"}} {
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 		next, report := r.Candidate(ctx, s, old, Gate{Module: versionGuest(t, c.plan), Replay: recorded})
 		cancel()

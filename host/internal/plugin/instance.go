@@ -123,6 +123,9 @@ func (in *instance) answer(e entry, c *Call) ([]byte, []*event.Error, *event.Err
 			return nil, nil, in.explain(in.ctx, e.name, err)
 		}
 	}
+	if c.startOnly {
+		return nil, nil, nil
+	}
 	if in.plugin.exports.abi == ABIWASI {
 		if rc != 0 {
 			return nil, nil, in.exited(uint32(rc))
@@ -181,6 +184,9 @@ func (in *instance) run(e entry, c *Call) (rc int32, err error) {
 			}
 			return 0, err
 		}
+	}
+	if c.startOnly {
+		return 0, in.meter.over()
 	}
 	in.meta = c.Meta
 	in.http.status, in.http.headers = 0, nil

@@ -54,7 +54,8 @@ type Call struct {
 	// error. It is called on the goroutine of Call. nil: nobody wants them.
 	Log func(level, message string)
 
-	tape *tape // nil: nobody wants to know what it did on the network
+	startOnly bool  // the instance is brought to where the function would begin
+	tape      *tape // nil: nobody wants to know what it did on the network
 }
 
 // Meta is what a plugin may want to know about the call, as config keys
