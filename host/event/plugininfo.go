@@ -97,8 +97,8 @@ type SwapReport struct {
 	Refused   *Error `json:"refused,omitempty"`
 }
 
-// SwapStep is one step of a swap: fetch, check, compile, permissions, health,
-// replay, swap.
+// SwapStep is one step of a swap: fetch, check, compile, permissions, start,
+// health, replay.
 type SwapStep struct {
 	Name       string  `json:"name"`
 	OK         bool    `json:"ok"`
