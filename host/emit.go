@@ -9,6 +9,15 @@ import (
 // no part of it any more: whoever resumes or reads it takes its end for the last
 // event.
 func (r *Run) emit(e *event.Event) {
+	r.put(e)
+	// Not under the lock: to look at a breaker may change it, and that is told to
+	// every run.
+	if e.Type == event.NodeAttemptFailed && r.writer != nil {
+		r.host.saveBreakers(r.workflow.plan.Name)
+	}
+}
+
+func (r *Run) put(e *event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over {

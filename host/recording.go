@@ -33,9 +33,6 @@ func (r *Run) record(e *event.Event) {
 		r.digests[e.Plugin] = e.Digest
 	}
 	r.writer.Append(rec, nil)
-	if e.Type == event.NodeAttemptFailed {
-		r.host.saveBreakers(r.workflow.plan.Name)
-	}
 }
 
 // otherDigest is the warning that a plugin is not what it was before the run was

@@ -124,13 +124,11 @@ func (s *Shared) declare(root string, plan *workflow.Plan, seen map[*workflow.Pl
 
 // Breakers are the breakers under a root workflow, by key.
 func (s *Shared) Breakers(root string) []event.BreakerState {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	// To look at a breaker whose time is over makes it half-open, and whoever is
+	// told of that may come back here: nothing is locked by then.
 	var all []event.BreakerState
-	for at, b := range s.breakers {
-		if at.root == root {
-			all = append(all, BreakerState(at.key, b.Snapshot()))
-		}
+	for key, b := range s.under(root) {
+		all = append(all, BreakerState(key, b.Snapshot()))
 	}
 	slices.SortFunc(all, func(a, b event.BreakerState) int {
 		if a.Key < b.Key {
@@ -138,6 +136,18 @@ func (s *Shared) Breakers(root string) []event.BreakerState {
 		}
 		return 1
 	})
+	return all
+}
+
+func (s *Shared) under(root string) map[string]*resilience.Breaker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]*resilience.Breaker{}
+	for at, b := range s.breakers {
+		if at.root == root {
+			all[at.key] = b
+		}
+	}
 	return all
 }
 
