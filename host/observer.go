@@ -58,9 +58,9 @@ func (o *observer) swap(e *entry, r *SwapReport) {
 	}
 }
 
-func (o *observer) trialEnded(e *entry, end plugin.TrialEnd) {
+func (o *observer) trialEnded(e *entry, r *event.TrialResult) {
 	if o != nil {
-		o.telemetry.TrialEnded(e.at.root, e.at.address, end.Mode, end.Promoted)
+		o.telemetry.TrialEnded(e.at.root, e.at.address, r)
 	}
 }
 

@@ -23,13 +23,27 @@ func (h *Host) pluginChanged(e *entry, c plugin.VersionChange) {
 
 // trialEnded is told when a canary or shadow is over, whoever ended it.
 func (h *Host) trialEnded(e *entry, end plugin.TrialEnd) {
-	h.observer.Load().trialEnded(e, end)
+	r := h.trialResult(end)
+	e.trial.Store(r)
+	h.observer.Load().trialEnded(e, r)
 	h.Audit(context.Background(), event.Audit{By: string(end.Mode), Action: "plugin.trial", Target: e.at.String(), OK: end.Promoted || end.Mode == event.SwapShadow,
-		Detail: fmt.Sprintf("%s: %s", end.Digest, end.Reason)})
+		Detail: fmt.Sprintf("%s: %s: %s", end.Digest, r.Outcome, end.Reason)})
 	if end.Promoted {
 		// The goroutine of a call waits for us.
 		h.later(func(ctx context.Context) { h.keepSwap(ctx, e, string(end.Mode)) })
 	}
+}
+
+func (h *Host) trialResult(end plugin.TrialEnd) *event.TrialResult {
+	r := &event.TrialResult{Mode: end.Mode, Digest: end.Digest, EndedAt: h.clock.Now(), Outcome: "ended", Reason: end.Reason,
+		Calls: end.Calls, Failures: end.Failures, Differ: end.Differ, Skipped: end.Skipped, Differences: end.Differences}
+	switch {
+	case end.Promoted:
+		r.Outcome = "promoted"
+	case end.Judged && end.Mode == event.SwapCanary:
+		r.Outcome = "rolled_back"
+	}
+	return r
 }
 
 // tellRoot tells every live run of a root workflow, or the Host's Sink alone

@@ -42,6 +42,7 @@ func (e *entry) info() PluginInfo {
 		return i
 	}
 	current := v.Current()
+	i.LastTrial = e.trial.Load()
 	i.Digest, i.Recorded = current.Digest(), len(v.Recordings())
 	i.Permissions = append(i.Permissions, current.Permissions()...)
 	i.Versions = append(i.Versions, v.List()...)

@@ -45,9 +45,10 @@ type entry struct {
 	spec   plugin.Spec
 	turn   chan struct{} // held while loading
 	live   atomic.Pointer[plugin.Versions]
-	failed atomic.Pointer[event.Error] // why the last load failed
+	failed atomic.Pointer[event.Error] // why the last load failed, or the file is refused
 	source atomic.Pointer[string]      // digest of what the source held when it was read last
-	kept   atomic.Pointer[string]      // the version that the process after this one would have
+	trial  atomic.Pointer[event.TrialResult]
+	kept   atomic.Pointer[string] // the version that the process after this one would have
 
 	swap  chan struct{} // held while a person, or the file, changes its version
 	quiet atomic.Bool   // a version of an earlier process comes back: nobody is told

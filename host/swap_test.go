@@ -250,6 +250,14 @@ func TestFileWatch(t *testing.T) {
 	if got := digestOf(t, s, "shout.up"); got != two {
 		t.Errorf("after a bad file the version is %s", got)
 	}
+	if p, err := s.Plugin(t.Context(), "shout.up"); err != nil || p.Error == nil || p.Error.Code != "missing_export" {
+		t.Errorf("of the refused file nothing is shown: %+v, %v", p, err)
+	}
+	module(t, path, 2)
+	until(t, "the good file again", func() bool {
+		p, err := s.Plugin(t.Context(), "shout.up")
+		return err == nil && p.Error == nil
+	})
 	close(gate)
 	events := followed(t, s, "across")
 	result, err := s.RunResult(t.Context(), "across")

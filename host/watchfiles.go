@@ -82,6 +82,7 @@ func (h *Host) swapFromFile(ctx context.Context, e *entry) (*SwapReport, error) 
 
 // fileSwapped says what became of a plugin whose file has changed.
 func (h *Host) fileSwapped(ctx context.Context, e *entry, file string, report *SwapReport) {
+	e.failed.Store(report.Refused)
 	if report.Unchanged {
 		return
 	}

@@ -87,6 +87,12 @@ func writePlugin(w io.Writer, p *event.PluginInfo) error {
 	if p.Recorded > 0 {
 		out.field("recorded", counted(p.Recorded, "call"))
 	}
+	if t := p.LastTrial; t != nil {
+		out.field("last trial", trialText(t))
+		for _, d := range t.Differences {
+			out.line("  %s of run %s: %s, and not %s", clean(d.Node), clean(d.Run), clean(d.New), clean(d.Old))
+		}
+	}
 	out.line("")
 	if len(p.Permissions) == 0 {
 		out.line("may do nothing but compute")
@@ -152,4 +158,13 @@ func swapped(r *event.SwapReport) string {
 		return fmt.Sprintf("plugin %s: %s runs beside %s as a shadow, and never answers", name, to, shortDigest(r.From))
 	}
 	return fmt.Sprintf("plugin %s is %s now, was %s", name, to, shortDigest(r.From))
+}
+
+// trialText is how a canary or shadow came out, in a line.
+func trialText(t *event.TrialResult) string {
+	text := fmt.Sprintf("%s %s %s %s: %s", t.Mode, shortDigest(t.Digest), strings.ReplaceAll(t.Outcome, "_", " "), stamp(t.EndedAt), clean(t.Reason))
+	if t.Mode == event.SwapShadow {
+		return fmt.Sprintf("%s; %d of %s answered otherwise, %d not comparable", text, t.Differ, counted(t.Calls, "call"), t.Skipped)
+	}
+	return fmt.Sprintf("%s; %s, %d failed", text, counted(t.Calls, "call"), t.Failures)
 }

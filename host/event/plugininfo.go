@@ -20,7 +20,9 @@ type PluginInfo struct {
 	Versions    []PluginVersion `json:"versions"` // the newest first
 	// Recorded is how many calls are kept for replay.
 	Recorded int `json:"recorded"`
-	// Error is why the last load failed.
+	// LastTrial is how the last canary or shadow came out, since the process began.
+	LastTrial *TrialResult `json:"last_trial,omitempty"`
+	// Error is why the last load failed, or why the file as it is now is refused.
 	Error *Error `json:"error,omitempty"`
 }
 
@@ -52,6 +54,26 @@ type PluginVersion struct {
 	// P50MS and P99MS are the latencies of the last calls.
 	P50MS float64 `json:"p50_ms"`
 	P99MS float64 `json:"p99_ms"`
+}
+
+// TrialResult is how a canary or a shadow came out.
+type TrialResult struct {
+	Mode    SwapMode  `json:"mode"`
+	Digest  string    `json:"digest"` // of the version that was tried
+	EndedAt time.Time `json:"ended_at"`
+	// Outcome is promoted (it is current now), rolled_back (its calls were worse)
+	// or ended (a shadow has seen enough; a person or another swap ended it).
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"` // in words
+	// Calls are those that it answered or, as a shadow, that were compared;
+	// Failures those of a canary that the current version then answered well.
+	Calls    int `json:"calls"`
+	Failures int `json:"failures"`
+	// Of a shadow: calls that were answered otherwise, the first ten of them, and
+	// calls that could not be compared.
+	Differ      int          `json:"differ"`
+	Skipped     int          `json:"skipped"`
+	Differences []Difference `json:"differences,omitempty"`
 }
 
 // SwapMode says how a new version comes in.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"maps"
+	"slices"
 	"wasmhost/host/event"
 	"wasmhost/host/internal/call"
 )
@@ -86,8 +88,9 @@ func unknownInLevel(prefix string, l *event.Level) string {
 			return found
 		}
 	}
-	for id, r := range l.Nodes {
-		if found := unknownIn(prefix+id, r); found != "" {
+	// In one order: a replay has to name the same.
+	for _, id := range slices.Sorted(maps.Keys(l.Nodes)) {
+		if found := unknownIn(prefix+id, l.Nodes[id]); found != "" {
 			return found
 		}
 	}

@@ -31,6 +31,7 @@ type TrialEnd struct {
 	Mode     event.SwapMode
 	Digest   string // of the version that was tried
 	Promoted bool   // it is current now
+	Judged   bool   // its own calls have ended it, not a person or another swap
 	Reason   string // in words
 	// Calls are those that it answered or, as a shadow, that were compared;
 	// Failures those of a canary that the current version then answered well.
@@ -181,6 +182,9 @@ func (t *trial) show(i *event.PluginVersion) {
 // decide ends a trial that has come to a verdict.
 func (v *Versions) decide(t *trial, d verdict) {
 	if d.over {
+		t.mu.Lock()
+		t.report.Judged = true
+		t.mu.Unlock()
 		v.end(t, d.promote, d.reason)
 	}
 }

@@ -38,7 +38,7 @@ var answers = map[string]struct {
 	"bad_id":             {400, "an id has 1 to 128 of the characters A-Z a-z 0-9 . _ -"},
 	"bad_path":           {400, "use a path of /openapi.yaml, with nothing in it to be decoded twice"},
 	"bad_run_id":         {400, "choose a run id of 1 to 128 of the characters A-Z a-z 0-9 . _ -, and not dots alone"},
-	"unauthorized":       {401, "send Authorization: Bearer TOKEN; host tokens add makes one, and the admin token is in admin.token of the server's state folder"},
+	"unauthorized":       {401, "send Authorization: Bearer TOKEN (host tokens add makes one), or to a webhook what its [webhook] auth asks for"},
 	"forbidden":          {403, "use a token with the scope that this needs: host tokens add NAME --scope SCOPE"},
 	"cross_origin":       {403, "open the server's own page, or send the request without a browser"},
 	"not_found":          {404, "check the name; the list one level up has those that there are"},

@@ -77,7 +77,7 @@ func newMetrics(version string, s Sources) *metrics {
 
 	m.breakers = m.counter("breaker_changes_total", "Changes of circuit breakers, by the state they came into.", "workflow", "breaker", "to")
 	m.swaps = m.counter("plugin_swaps_total", "Swaps of plugins, by outcome: swapped, trial, refused, unchanged.", "workflow", "plugin", "mode", "outcome")
-	m.trials = m.counter("plugin_trials_total", "Canaries and shadows that ended, by outcome: promoted or ended.", "workflow", "plugin", "mode", "outcome")
+	m.trials = m.counter("plugin_trials_total", "Canaries and shadows that ended, by outcome: promoted, rolled_back or ended.", "workflow", "plugin", "mode", "outcome")
 	m.rollbacks = m.counter("plugin_rollbacks_total", "Plugins that went back to the version before.", "workflow", "plugin")
 	m.due = m.counter("schedule_due_total", "Times at which a schedule was due, by what became of it.", "workflow", "outcome")
 	m.alerts = m.counter("alerts_total", "Alerts of workflows that began or ceased.", "workflow", "alert", "state")

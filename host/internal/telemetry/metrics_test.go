@@ -170,7 +170,7 @@ func everything(t *testing.T) *Telemetry {
 	tel.Breaker("report", "closed", "open", event.BreakerState{Key: "shop", State: "open"})
 	tel.Swap("report", &event.SwapReport{Plugin: "http", Mode: event.SwapCanary})
 	tel.Swap("report", &event.SwapReport{Plugin: "http", Refused: unavailable})
-	tel.TrialEnded("report", "http", event.SwapCanary, true)
+	tel.TrialEnded("report", "http", &event.TrialResult{Mode: event.SwapCanary, Outcome: "promoted"})
 	tel.RolledBack("report", "http")
 	tel.Due("report", "started")
 	tel.Alert("report", "breaker_open", true)

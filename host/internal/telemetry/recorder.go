@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"wasmhost/host/event"
@@ -161,8 +162,19 @@ func (r *recorder) swap(workflow string, x *event.SwapReport) {
 	}
 }
 
-func (r *recorder) trial(workflow, plugin string, mode event.SwapMode, outcome string) {
-	r.record(time.Now(), slog.LevelInfo, "trial "+outcome, slog.String("workflow", workflow), slog.String("plugin", plugin), slog.String("mode", string(mode)))
+func (r *recorder) trial(workflow, plugin string, t *event.TrialResult) {
+	level := slog.LevelInfo
+	if t.Outcome == "rolled_back" || t.Differ > 0 {
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{slog.String("workflow", workflow), slog.String("plugin", plugin), slog.String("mode", string(t.Mode)),
+		slog.String("digest", t.Digest), slog.Int("calls", t.Calls), slog.String("why", t.Reason)}
+	if t.Mode == event.SwapShadow {
+		attrs = append(attrs, slog.Int("differ", t.Differ), slog.Int("not_comparable", t.Skipped))
+	} else {
+		attrs = append(attrs, slog.Int("failures", t.Failures))
+	}
+	r.record(time.Now(), level, "trial "+strings.ReplaceAll(t.Outcome, "_", " "), attrs...)
 }
 
 func (r *recorder) rolledBack(workflow, plugin string) {

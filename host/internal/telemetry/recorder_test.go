@@ -31,7 +31,7 @@ func TestLog(t *testing.T) {
 	tel.Swap("report", &event.SwapReport{Plugin: "http", From: "sha256:1", To: "sha256:2", Mode: event.SwapNow})
 	tel.Swap("report", &event.SwapReport{Plugin: "http", Unchanged: true})
 	tel.Swap("report", &event.SwapReport{Plugin: "http", Refused: &event.Error{Class: event.Permanent, Code: "permissions", Message: "it wants more"}})
-	tel.TrialEnded("report", "http", event.SwapCanary, false)
+	tel.TrialEnded("report", "http", &event.TrialResult{Mode: event.SwapCanary, Digest: "sha256:3", Outcome: "rolled_back", Reason: "2 of 9 calls failed", Calls: 9, Failures: 2})
 	tel.RolledBack("report", "http")
 	tel.Alert("report", "success_rate", true)
 	shut(t, tel)
@@ -44,7 +44,7 @@ level=ERROR msg="run failed" run=01RUN workflow=report duration_ms=5 class=trans
 level=WARN msg="breaker open" workflow=report breaker=shop from=closed class=transient code=unavailable error="503 from the shop"
 level=INFO msg="plugin swapped" workflow=report plugin=http mode=now from=sha256:1 to=sha256:2
 level=ERROR msg="swap refused" workflow=report plugin=http class=permanent code=permissions error="it wants more"
-level=INFO msg="trial ended" workflow=report plugin=http mode=canary
+level=WARN msg="trial rolled back" workflow=report plugin=http mode=canary digest=sha256:3 calls=9 why="2 of 9 calls failed" failures=2
 level=WARN msg="plugin rolled back" workflow=report plugin=http
 level=ERROR msg="alert firing" workflow=report alert=success_rate
 `

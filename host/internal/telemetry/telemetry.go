@@ -146,15 +146,12 @@ func (t *Telemetry) Swap(workflow string, r *event.SwapReport) {
 	}
 }
 
-// TrialEnded says that a canary or shadow has been promoted, or has not.
-func (t *Telemetry) TrialEnded(workflow, plugin string, mode event.SwapMode, promoted bool) {
-	m, outcome := t.metrics, "ended"
-	if promoted {
-		outcome = "promoted"
-	}
-	m.trials.WithLabelValues(m.workflows.of(workflow), m.plugins.of(plugin), m.names.of(string(mode)), outcome).Inc()
+// TrialEnded says how a canary or shadow came out.
+func (t *Telemetry) TrialEnded(workflow, plugin string, r *event.TrialResult) {
+	m := t.metrics
+	m.trials.WithLabelValues(m.workflows.of(workflow), m.plugins.of(plugin), m.names.of(string(r.Mode)), m.names.of(r.Outcome)).Inc()
 	if t.records != nil {
-		t.records.trial(workflow, plugin, mode, outcome)
+		t.records.trial(workflow, plugin, r)
 	}
 }
 
