@@ -37,6 +37,10 @@ type Gate struct {
 
 const gateTime = time.Minute
 
+// startTime is how much of it a version may take to start: every new instance
+// would take as long.
+const startTime = 10 * time.Second
+
 // candidate is a new version on its way through the gates.
 type candidate struct {
 	runtime *Runtime
@@ -195,6 +199,8 @@ func (c *candidate) start(ctx context.Context) (string, *event.Error) {
 		}
 		functions = known[:1]
 	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
 	var begun [2]bool
 	for _, f := range functions {
 		e, failed := c.next.exports.entry(f)

@@ -12,7 +12,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 )
 
@@ -108,13 +107,11 @@ func (f *foundry) failing(random *rand.Rand) *module {
 // hostileKinds are those of spoiled that burn a processor until they are stopped.
 var hostileKinds = []string{"start_loop", "init_loop", "fill"}
 
-// badKinds must not pass the gates. SWAPS_KINDS adds others, with commas between
-// them: "empty" and "no run" lack the function that is called, and "start_loop",
-// "init_loop" and "fill" never begin; they have no health function either, so
-// that the gates run nothing of them.
-var badKinds = append(strings.FieldsFunc(os.Getenv("SWAPS_KINDS"), func(r rune) bool { return r == ',' }),
-	"garbage", "truncated", "flipped", "failing health", "unhealthy", "trapping health", "grown", "component",
-	"memory64", "threads")
+// badKinds must not pass the gates: "empty" and "no run" lack the function that is
+// called, "start_loop", "init_loop" and "fill" never begin, and have no health
+// function either.
+var badKinds = []string{"garbage", "truncated", "flipped", "failing health", "unhealthy", "trapping health", "grown", "component",
+	"memory64", "threads", "empty", "no run", "start_loop", "init_loop", "fill"}
 
 // spoiled makes a version that must not pass the gates.
 func (f *foundry) spoiled(kind string, random *rand.Rand) (*module, error) {
