@@ -51,13 +51,14 @@ func (c *swaps) killAll(ctx context.Context, n int) error {
 // kill makes a move and kills the process before it ends, or as soon as it has.
 func (c *swaps) kill(ctx context.Context, m *mover) error {
 	moved := make(chan error, 1)
+	late := time.Duration(m.random.IntN(1+m.random.IntN([]int{20, 20, 400}[m.random.IntN(3)]))) * time.Millisecond // the move draws numbers, too
 	go func() { moved <- m.move(ctx, killable...) }()
 	var err error
 	over := false
 	select {
 	case err = <-moved:
 		over = true
-	case <-time.After(time.Duration(m.random.IntN(1+m.random.IntN([]int{20, 20, 400}[m.random.IntN(3)]))) * time.Millisecond):
+	case <-time.After(late):
 	}
 	c.load.kills = append(c.load.kills, time.Now())
 	if kill := c.serving.kill(); kill != nil {
