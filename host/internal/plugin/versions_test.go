@@ -174,16 +174,23 @@ func TestCallsEndOnTheirVersion(t *testing.T) {
 	s.Limits.Instances = 1
 	v, _ := newVersions(t, r, s, VersionOptions{})
 	old := v.Current().Digest()
+	const calls = 50 // one after the other, 8 ms each
 	var wg sync.WaitGroup
-	for range 3 {
+	var ended atomic.Int64
+	for range calls {
 		wg.Go(func() {
+			defer ended.Add(1)
 			if a, err := v.Call(t.Context(), Call{Input: []byte("x")}); err != nil || string(a.Output) != "old x" || a.Digest != old {
 				t.Errorf("%q %v", a.Output, err)
 			}
 		})
 	}
 	for { // until all of them are in
-		if working, waiting, _ := v.Current().pool.load(); working+waiting == 3 {
+		over := int(ended.Load())
+		if over == calls {
+			t.Fatal("all calls ended before one could be swapped under them")
+		}
+		if working, waiting, _ := v.Current().pool.load(); working+waiting+over == calls {
 			break
 		}
 		runtime.Gosched()

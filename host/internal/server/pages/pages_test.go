@@ -60,7 +60,7 @@ func TestPages(t *testing.T) {
 		{"/plugins", 200, []string{"orders.prices", "aaaaaaaaaaaa", "http https://prices.example.com", "pinned", "a function without an end", "not loaded"}, nil},
 		{"/plugins/orders.prices", 200, []string{"current", "previous", "48211", "Roll back to bbbbbbbbbbbb", "Check and swap", "200 calls", "Percent of them"}, []string{"Unpin", "Promote"}},
 		{"/plugins/orders.rules", 200, []string{"Unpin", "none is recorded", "nothing outside of itself"}, []string{"Roll back"}},
-		{"/plugins/archive.pack", 200, []string{"The last load failed.", "None is loaded yet."}, nil},
+		{"/plugins/archive.pack", 200, []string{"The module as it is now is not used.", "None is loaded yet."}, nil},
 		{"/plugins/nothing", 404, []string{"Not found"}, nil},
 		{"/health", 200, []string{"No runs are taken", "no answer within 5s", "critical", "Check now", "It has no checks.", "Breakers", "prices", "half open", "in 4", "Reset", "Open"}, nil},
 		{"/schedules", 200, []string{"30 6 * * mon-fri", "Europe/Berlin", "06:30 CE", "queue, 1 time queued", "2h0m0s", "started", "It has not been due yet."}, nil},
