@@ -18,6 +18,14 @@ import (
 // twice runs once.
 var runIDHeaders = []string{"Idempotency-Key", "X-Run-Id", "X-GitHub-Delivery"}
 
+// HookAnswer is what the sender of a webhook is told: it has a secret of one
+// workflow, and none of the scopes that a run is seen with.
+type HookAnswer struct {
+	RunID    string       `json:"run_id"`
+	Status   event.Status `json:"status"`
+	Workflow string       `json:"workflow"`
+}
+
 // findHook finds the webhook, and refuses a sender without a proof before anything
 // of the body is read. A path that has no hook is 404 and a wrong proof 401: the
 // path is no secret, the secret is, and a sender who cannot tell the two apart
@@ -47,7 +55,15 @@ func hookRun(c *call) (err error) {
 			break
 		}
 	}
-	return c.start(ask, 0, http.StatusAccepted)
+	info, isNew, err := c.begin(ask)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if isNew {
+		status = http.StatusAccepted
+	}
+	return c.answer(status, HookAnswer{info.ID, info.Status, info.Workflow})
 }
 
 // mayProve is proves as far as headers say it: a bearer is the right one, and a

@@ -382,7 +382,8 @@ func (m *memory) DeleteRun(_ context.Context, id string) error {
 func (m *memory) Plugins(context.Context) ([]event.PluginInfo, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return []event.PluginInfo{{Name: "hello.up", Workflow: "hello", Source: "up.wasm", Digest: m.versions[0].Digest, Versions: slices.Clone(m.versions)}}, nil
+	return []event.PluginInfo{{Name: "hello.up", Workflow: "hello", Source: "up.wasm", Digest: m.versions[0].Digest, Versions: slices.Clone(m.versions),
+		LastTrial: &event.TrialResult{Mode: event.SwapShadow, Digest: "sha256:cc", Outcome: "ended", Reason: "it has seen enough", Calls: 2, Differ: 1, Differences: differences}}}, nil
 }
 
 func (m *memory) Plugin(ctx context.Context, name string) (*event.PluginInfo, error) {
@@ -393,6 +394,8 @@ func (m *memory) Plugin(ctx context.Context, name string) (*event.PluginInfo, er
 	return &all[0], nil
 }
 
+var differences = []event.Difference{{Run: "r1", Node: "a", Input: "1", Old: "2", New: "3"}}
+
 func (m *memory) Swap(ctx context.Context, r event.SwapRequest) (*event.SwapReport, error) {
 	info, err := m.Plugin(ctx, r.Plugin)
 	if err != nil {
@@ -402,6 +405,9 @@ func (m *memory) Swap(ctx context.Context, r event.SwapRequest) (*event.SwapRepo
 	defer m.mu.Unlock()
 	m.swaps = append(m.swaps, r)
 	report := &event.SwapReport{Plugin: info.Name, From: info.Digest, To: "sha256:bb", Mode: r.Mode, Steps: []event.SwapStep{{Name: "fetch", OK: true}}}
+	if r.Replay {
+		report.Replay = &event.ReplayReport{Calls: 2, Identical: 1, Differ: differences, Text: "1 of 2 identical"}
+	}
 	if r.Module != nil && !strings.HasPrefix(string(r.Module), "\x00asm") {
 		report.Refused = refusal("bad_module", "these bytes are no WebAssembly module")
 		return report, nil

@@ -42,7 +42,7 @@ func startRun(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.start(ask, wait, http.StatusCreated)
+	return c.start(ask, wait)
 }
 
 // parseWait reads how long a caller wants to wait: true is as long as may be.
@@ -67,30 +67,16 @@ func parseWait(raw json.RawMessage, most time.Duration) (time.Duration, error) {
 	return d, nil
 }
 
-// start starts a run and answers with it; fresh is the status of one that was not
-// known before.
-func (c *call) start(ask StartRequest, wait time.Duration, fresh int) error {
-	if ask.RunID != "" && !isID(ask.RunID) {
-		return refusal("bad_run_id", fmt.Sprintf("run id %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -, and not dots alone", shorten(ask.RunID)))
-	}
-	c.change.Target = ask.Workflow
-	if ask.RunID != "" {
-		c.change.Target = ask.RunID
-	}
-	if c.stopped() {
-		return refusal("stopping", "the server is stopping and takes no new runs")
-	}
-	info, isNew, err := c.cfg.Service.Start(c.ctx, ask)
+// start starts a run and answers with it; one that was not known before is 201.
+func (c *call) start(ask StartRequest, wait time.Duration) error {
+	info, isNew, err := c.begin(ask)
 	if err != nil {
 		return err
 	}
-	c.change.Target, c.change.Detail = info.ID, "workflow "+info.Workflow
-	status := fresh
-	if !isNew {
-		status = http.StatusOK
-		c.change.Detail += ", known already"
+	status := http.StatusOK
+	if isNew {
+		status = http.StatusCreated
 	}
-	c.w.Header().Set("Location", "/v1/runs/"+info.ID)
 	answer := RunAnswer{RunInfo: *info}
 	if wait > 0 {
 		c.release()
@@ -103,6 +89,29 @@ func (c *call) start(ask StartRequest, wait time.Duration, fresh int) error {
 		}
 	}
 	return c.answer(status, answer)
+}
+
+// begin starts a run, and says where it is; isNew is false when the run was there.
+func (c *call) begin(ask StartRequest) (info *event.RunInfo, isNew bool, err error) {
+	if ask.RunID != "" && !isID(ask.RunID) {
+		return nil, false, refusal("bad_run_id", fmt.Sprintf("run id %q: use 1 to 128 of the characters A-Z a-z 0-9 . _ -, and not dots alone", shorten(ask.RunID)))
+	}
+	c.change.Target = ask.Workflow
+	if ask.RunID != "" {
+		c.change.Target = ask.RunID
+	}
+	if c.stopped() {
+		return nil, false, refusal("stopping", "the server is stopping and takes no new runs")
+	}
+	if info, isNew, err = c.cfg.Service.Start(c.ctx, ask); err != nil {
+		return nil, false, err
+	}
+	c.change.Target, c.change.Detail = info.ID, "workflow "+info.Workflow
+	if !isNew {
+		c.change.Detail += ", known already"
+	}
+	c.w.Header().Set("Location", "/v1/runs/"+info.ID)
+	return info, isNew, nil
 }
 
 // farBehind is after every event that a run can have.
