@@ -29,7 +29,8 @@ type Config struct {
 	// form POSTs the field "token" (and "next") to /login. nil: a plain one.
 	LoginPage func(w http.ResponseWriter, r *http.Request, message string)
 	// PageProblem answers in place of a handler of Pages that is not reached
-	// (scope, Host, limits); nil: problem+json, as for the API.
+	// (scope, Host, limits), and a browser (Accept: text/html) wherever something
+	// went wrong or nothing is; nil: problem+json, as for programs.
 	PageProblem func(w http.ResponseWriter, r *http.Request, p *Problem)
 	// Answered is told of every request that came to a route, event streams apart:
 	// its pattern, method and status, and how long it took. Watching is told when n

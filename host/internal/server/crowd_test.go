@@ -24,6 +24,7 @@ func TestFailuresOfOthers(t *testing.T) {
 	}
 	none := []string{"Authorization", ""}
 	s.do("GET", "/v1/runs", "", none...).want(t, "the API without a token", 429, "too_many_failures")
+	s.do("GET", "/metrics", "", none...).want(t, "the metrics without a token, with pages beside them", 429, "too_many_failures")
 	if a := s.do("GET", "/page", "", none...); a.status != 429 || string(a.body) != "page of too_many_failures" || a.header.Get("Retry-After") == "" {
 		t.Errorf("a page without a cookie: %d %s %v", a.status, a.body, a.header)
 	}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -28,6 +29,10 @@ func (s *Server) ServeHTTP(plain http.ResponseWriter, r *http.Request) {
 	}
 	found, pattern := s.mux.Handler(r)
 	if pattern == "" {
+		if wantsPage(r) { // its frame is that of who is logged in
+			who, _ := s.identify(r)
+			r = r.WithContext(withIdentity(r.Context(), who))
+		}
 		s.refuse(w, r, nil, lost(found, r))
 		return
 	}
@@ -119,9 +124,9 @@ func (s *Server) serve(route *route, plain http.ResponseWriter, r *http.Request)
 			// The answer has begun: all that is left is not to let it look whole.
 			defer panic(http.ErrAbortHandler)
 		case c.reached:
-			failed.write(w)
+			s.answerProblem(w, c.r, route, failed)
 		default:
-			s.refuse(w, r, route, failed)
+			s.refuse(w, c.r, route, failed)
 		}
 	}
 	noted = noted && !c.quiet
@@ -145,6 +150,7 @@ func (s *Server) guarded(c *call) (noted bool, err error) {
 		return s.failures.allow(address(r)), refusal("cross_origin", "the request comes from a page of another site")
 	}
 	c.who, err = s.authorize(r, route.scope)
+	c.r = r.WithContext(withIdentity(r.Context(), c.who))
 	switch {
 	case err != nil && c.who.Name != "":
 		return true, err
@@ -221,8 +227,7 @@ func (s *Server) perform(c *call) (err error) {
 	if c.route.page == nil {
 		return c.route.do(c)
 	}
-	ctx := withIdentity(context.WithValue(c.ctx, changeKey{}, c.change), c.who)
-	page := c.r.WithContext(ctx)
+	page := c.r.WithContext(context.WithValue(c.ctx, changeKey{}, c.change))
 	page.Body = io.NopCloser(bytes.NewReader(c.body))
 	page.ContentLength = int64(len(c.body))
 	c.route.page.Handler.ServeHTTP(c.w, page)
@@ -261,12 +266,23 @@ func (s *Server) refuse(w *responder, r *http.Request, route *route, p *Problem)
 		w.Header().Set("Connection", "close")
 	}
 	_ = w.control.SetReadDeadline(time.Now().Add(time.Second))
-	p.headers(w.Header())
-	if route != nil && route.page != nil && s.cfg.PageProblem != nil {
+	s.answerProblem(w, r, route, p)
+}
+
+// answerProblem answers with a problem: as a page where one was asked for.
+func (s *Server) answerProblem(w *responder, r *http.Request, route *route, p *Problem) {
+	if s.cfg.PageProblem != nil && (wantsPage(r) || route != nil && route.page != nil) {
+		p.headers(w.Header())
 		s.cfg.PageProblem(w, r, p)
 		return
 	}
 	p.write(w)
+}
+
+// wantsPage reports whether it is a browser that asks, for somebody to read.
+// Programs that take anything get JSON.
+func wantsPage(r *http.Request) bool {
+	return slices.ContainsFunc(r.Header.Values("Accept"), func(kinds string) bool { return strings.Contains(kinds, "text/html") })
 }
 
 // target is what the path names.

@@ -107,8 +107,10 @@ func (s *Server) table() []*route {
 		open("GET /openapi.yaml", describe),
 	}
 	if s.cfg.Metrics != nil {
-		m := Route{Pattern: "GET /metrics", Scope: Read, Handler: s.cfg.Metrics}
-		routes = append(routes, pageRoute(&m))
+		routes = append(routes, read("/metrics", func(c *call) error {
+			s.cfg.Metrics.ServeHTTP(c.w, c.r.WithContext(c.ctx))
+			return nil
+		}))
 	}
 	for i := range s.cfg.Pages {
 		routes = append(routes, pageRoute(&s.cfg.Pages[i]))

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"time"
@@ -34,17 +35,23 @@ func Login(w http.ResponseWriter, r *http.Request, message string) {
 // Problem is the page in place of one that is not shown. See
 // server.Config.PageProblem.
 func Problem(w http.ResponseWriter, r *http.Request, p *server.Problem) {
-	if p.Status == http.StatusUnauthorized && r.Method == http.MethodGet {
-		bare.answer(w, r, &view{Name: "login", Title: "Log in", Body: loginForm{Next: r.URL.RequestURI()}, Status: p.Status})
+	if (p.Status == http.StatusUnauthorized || p.Code == "too_many_failures") && r.Method == http.MethodGet {
+		form := loginForm{Next: r.URL.RequestURI()}
+		if p.Status != http.StatusUnauthorized {
+			form.Message = p.Detail
+		}
+		bare.answer(w, r, &view{Name: "login", Title: "Log in", Body: form, Status: p.Status})
 		return
 	}
-	text := p.Detail
-	if text == "" {
-		text = p.Title
-	}
-	b := problem{Title: titleOf(p.Status), Text: text, Code: p.Code}
-	if p.Status == http.StatusForbidden {
-		b.Next = "Ask whoever runs this service for a token with more scope, and log in with it."
+	b := problem{Title: titleOf(p.Status), Text: cmp.Or(p.Detail, p.Title), Code: p.Code}
+	switch p.Status {
+	case http.StatusForbidden:
+		if p.Code == "forbidden" {
+			b.Next = "Ask whoever runs this service for a token with more scope, and log in with it."
+		}
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+	default:
+		b.Next = "What to do: " + p.Next + "."
 	}
 	bare.answer(w, r, &view{Name: "problem", Title: b.Title, Body: b, Status: p.Status})
 }

@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -69,7 +70,13 @@ func TestPages(t *testing.T) {
 		{"/audit?find=zzz", 200, []string{"No change has that word"}, nil},
 		{"/tokens", 200, []string{"Add a token", "starts, cancels"}, nil},
 		{"/login", 200, []string{"Log in", "admin.token"}, nil},
-		{"/nothing", 404, nil, nil},
+		{"/nothing", 404, []string{"Not found", "there is nothing at /nothing", "Workflows", "admin"}, nil},
+		{"/breakers", 404, []string{"Not found", "To the runs"}, nil},
+		{"/v1/nothing", 404, []string{"Not found"}, nil},
+		{"/v1/runs/nothing", 404, []string{"Not found", "there is no run nothing", "Workflows"}, nil},
+		{"/v1/runs?colour=red", 400, []string{"there is no parameter", "Workflows"}, nil},
+		{"/logout", 405, []string{"GET is not done to /logout"}, nil},
+		{"/runs/a%2Fb", 400, []string{"has a slash in a segment"}, nil},
 	} {
 		w := s.get(c.path)
 		if w.Code != c.status {
@@ -92,6 +99,18 @@ func TestPages(t *testing.T) {
 		}
 		if len(w.Body.String()) > 300_000 {
 			t.Errorf("%s has %d bytes", c.path, w.Body.Len())
+		}
+	}
+}
+
+// TestProblemsForPrograms: who does not ask for a page gets a problem.
+func TestProblemsForPrograms(t *testing.T) {
+	s := newSite(t, lively(t))
+	for _, path := range []string{"/nothing", "/v1/runs/nothing", "/runs/a%2Fb"} {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Accept", "*/*")
+		if w := s.do(r); w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s answers %d %s", path, w.Code, w.Header())
 		}
 	}
 }
