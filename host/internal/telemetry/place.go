@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 )
@@ -50,6 +51,14 @@ func attemptSpan(generation int, p Place) spanID {
 	return short(digest("attempt", p.Run, generation, p.Workflow, p.Node, strconv.Itoa(p.Attempt)))
 }
 
+// anySpan is the span of a request: there may be any number of one name.
+func anySpan() (s spanID) {
+	for s == (spanID{}) {
+		binary.BigEndian.PutUint64(s[:], rand.Uint64())
+	}
+	return s
+}
+
 // parentPath is the path of the node or item around a node, or of the node around an
 // item; "" is the run.
 func parentPath(path string) string {
@@ -93,4 +102,12 @@ func traceParent(t traceID, s spanID, sampled bool) string {
 		b[54] = '1'
 	}
 	return string(b[:])
+}
+
+// spanOf is the span that a header of traceParent names, zero when there is none.
+func spanOf(header string) (s spanID) {
+	if len(header) == 55 {
+		_, _ = hex.Decode(s[:], []byte(header[36:52])) // it is ours
+	}
+	return s
 }

@@ -93,16 +93,15 @@ func (t *Telemetry) Left(run string) { t.runs.forget(run) }
 // Handler answers scrapes.
 func (t *Telemetry) Handler() http.Handler { return t.metrics.handler() }
 
-// TraceParent is the W3C traceparent of requests that an attempt makes, "" when
-// there are no traces.
+// TraceParent is the W3C traceparent of one request that an attempt makes, "" when
+// there are no traces. It names the request's own span: give it to HTTP.
 func (t *Telemetry) TraceParent(p Place) string {
 	if t.tracer == nil {
 		return ""
 	}
+	t.runs.known(p.Run).attempt(p)
 	trace := traceOf(p.Run)
-	r := t.runs.known(p.Run)
-	r.attempt(p)
-	return traceParent(trace, attemptSpan(r.generationNow(), p), t.tracer.samples(trace))
+	return traceParent(trace, anySpan(), t.tracer.samples(trace))
 }
 
 // HTTP takes a request that a plugin has made; its name may be "".
@@ -117,6 +116,10 @@ func (t *Telemetry) HTTP(p Place, plugin string, x HTTPExchange) {
 
 // HTTPExchange is one request of a plugin, redirects included.
 type HTTPExchange struct {
+	// TraceParent is what TraceParent gave for it, "" when it carried nothing of
+	// that.
+	TraceParent string
+
 	Method string
 	URL    string // origin and path
 	Status int    // 0: there was no answer

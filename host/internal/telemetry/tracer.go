@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"math/rand/v2"
 	"net/url"
 	"time"
 
@@ -134,16 +133,13 @@ func (t *tracer) exchange(generation int, p Place, plugin string, x *HTTPExchang
 	if !t.samples(trace) {
 		return
 	}
-	s := &span{trace: trace, parent: attemptSpan(generation, p), name: x.Method, client: true, start: x.Start, end: x.End,
+	s := &span{trace: trace, id: spanOf(x.TraceParent), parent: attemptSpan(generation, p), name: x.Method, client: true, start: x.Start, end: x.End,
 		attrs: attrs(attr{key: "http.request.method", text: x.Method}, attr{key: "url.full", text: bare(x.URL)},
 			attr{key: "http.response.status_code", number: int64(x.Status)}, attr{key: "error.type", text: x.Code},
 			attr{key: "http.request.body.size", number: x.Sent}, attr{key: "http.response.body.size", number: x.Received},
 			attr{key: "wasmhost.run", text: p.Run}, attr{key: "wasmhost.node", text: p.Node}, attr{key: "wasmhost.plugin", text: plugin})}
-	for s.id == (spanID{}) { // nothing names it
-		n := rand.Uint64()
-		for i := range s.id {
-			s.id[i] = byte(n >> (8 * i))
-		}
+	if s.id == (spanID{}) {
+		s.id = anySpan() // nothing names it
 	}
 	s.failed = x.Code != "" || x.Status >= 400
 	t.queue.add(s)

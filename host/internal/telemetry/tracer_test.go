@@ -1,9 +1,13 @@
 package telemetry
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"wasmhost/host/event"
 )
@@ -105,8 +109,7 @@ run report failed unavailable 0-3 ERROR [breaker.changed]
 		s.begins().starts(0, "a")
 		p := Place{Run: s.run, Workflow: "report", Node: "a", Attempt: 1}
 		for i := range 2 { // the attempt and its hedge
-			s.tel.TraceParent(p)
-			s.tel.HTTP(p, "", HTTPExchange{Method: "GET", URL: "https://shop.example/price", Status: 200, Start: noon.Add(time.Duration(i+1) * time.Millisecond), End: noon.Add(4 * time.Millisecond)})
+			s.tel.HTTP(p, "", HTTPExchange{TraceParent: s.tel.TraceParent(p), Method: "GET", URL: "https://shop.example/price", Status: 200, Start: noon.Add(time.Duration(i+1) * time.Millisecond), End: noon.Add(4 * time.Millisecond)})
 		}
 		s.succeeds(0, 5, "a", 1).ends(6, event.Succeeded, nil)
 	}, `
@@ -188,46 +191,53 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
-// TestTraceParent compares what a plugin's request carries with the span that comes
-// of the attempt.
+// TestTraceParent compares what a plugin's requests carry with the spans that come
+// of them: each names its own, below the attempt. One that carried something else,
+// or nothing, has a span all the same.
 func TestTraceParent(t *testing.T) {
 	c := collect(t)
-	var carried string
+	var carried []string
 	tell(t, func(tel *Telemetry) {
 		s := &story{tel: tel, run: "01RUN"}
 		s.begins().starts(0, "each[7]/x").attemptFails(0, 1, "each[7]/x", 1).retries(1, 1, "each[7]/x", 2)
-		carried = tel.TraceParent(Place{Run: "01RUN", Workflow: "report", Node: "each[7]/x", Attempt: 2})
+		p := Place{Run: "01RUN", Workflow: "report", Node: "each[7]/x", Attempt: 2}
+		carried = append(carried, tel.TraceParent(p), tel.TraceParent(p), "")
+		for i, header := range carried {
+			tel.HTTP(p, "", HTTPExchange{TraceParent: header, Method: fmt.Sprint("M", i), Start: noon, End: noon})
+		}
 		s.succeeds(0, 9, "each[7]/x", 2)
 	})
+	c.tree(t) // no two have one id
+	spans := map[string]*tracepb.Span{}
 	for _, s := range c.spans {
-		if valueOf(s.Attributes, "wasmhost.attempt") == "2" {
-			if want := "00-" + hexOf(s.TraceId) + "-" + hexOf(s.SpanId) + "-01"; carried != want {
-				t.Errorf("carried %s, the span is %s", carried, want)
-			}
-			return
+		spans[s.Name] = s
+	}
+	for i, header := range carried {
+		s, attempt := spans[fmt.Sprint("M", i)], spans["attempt http"]
+		if s == nil || attempt == nil || !bytes.Equal(s.ParentSpanId, attempt.SpanId) {
+			t.Fatalf("request %d: %v below %v", i, s, attempt)
+		}
+		if want := "00-" + hexOf(s.TraceId) + "-" + hexOf(s.SpanId) + "-01"; header != "" && header != want {
+			t.Errorf("carried %s, the span is %s", header, want)
 		}
 	}
-	t.Error("the attempt has no span")
 }
 
 // TestAttemptOfALaterGeneration: the count of attempts that a node's end tells goes
 // on over generations, the attempts' own numbers do not.
 func TestAttemptOfALaterGeneration(t *testing.T) {
 	c := collect(t)
-	var carried string
 	tell(t, func(tel *Telemetry) {
 		tel.Begin("01RUN", 2)
 		s := &story{tel: tel, run: "01RUN"}
 		s.begins().starts(0, "a")
-		carried = tel.TraceParent(Place{Run: "01RUN", Workflow: "report", Node: "a", Attempt: 1})
+		p := Place{Run: "01RUN", Workflow: "report", Node: "a", Attempt: 1}
+		tel.HTTP(p, "", HTTPExchange{TraceParent: tel.TraceParent(p), Method: "GET", Start: noon, End: noon.Add(time.Millisecond)})
 		s.succeeds(0, 9, "a", 4)
 	})
-	for _, s := range c.spans {
-		if strings.Contains(carried, hexOf(s.SpanId)) && valueOf(s.Attributes, "wasmhost.attempt") == "1" {
-			return
-		}
+	if got := c.tree(t); !strings.Contains(got, "attempt http 1 0-9\n    GET 0-1\n") {
+		t.Errorf("the request is not below the attempt:\n%s", got)
 	}
-	t.Errorf("no span is %s:\n%s", carried, c.tree(t))
 }
 
 func TestSampling(t *testing.T) {
