@@ -91,7 +91,7 @@ func (o *observer) exchanged(m plugin.Meta, x plugin.HTTPExchange) {
 	if o == nil || m.RunID == "" {
 		return
 	}
-	o.telemetry.HTTP(placeOf(m), x.Plugin, telemetry.HTTPExchange{Method: x.Method, URL: x.URL, Status: x.Status, Code: x.Code,
+	o.telemetry.HTTP(placeOf(m), x.Plugin, telemetry.HTTPExchange{TraceParent: x.TraceParent, Method: x.Method, URL: x.URL, Status: x.Status, Code: x.Code,
 		Start: x.Start, End: x.End, Sent: x.Sent, Received: x.Received})
 }
 

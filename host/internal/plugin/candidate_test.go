@@ -252,7 +252,8 @@ func TestPermissionsGrow(t *testing.T) {
 
 // TestTraceAndExchanges: what telemetry gets to know, and what it adds.
 func TestTraceAndExchanges(t *testing.T) {
-	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	parent := func(n int) string { return fmt.Sprintf("00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333%d-01", n) }
+	asked := 0
 	var seen []string
 	server, other := twoServers(t, func(w http.ResponseWriter, r *http.Request) {
 		seen = append(seen, r.URL.Path+" "+r.Header.Get("Traceparent"))
@@ -265,14 +266,15 @@ func TestTraceAndExchanges(t *testing.T) {
 			if m.RunID == "" {
 				return ""
 			}
-			return parent
+			asked++
+			return parent(asked)
 		},
 		OnHTTP: func(m Meta, x HTTPExchange) {
 			if x.Start.IsZero() || x.End.Before(x.Start) {
 				t.Errorf("%+v", x)
 			}
 			from = append(from, m)
-			told = append(told, fmt.Sprintf("%s %s %d %q %d %d", x.Method, strings.ReplaceAll(x.URL, server.URL, "S"), x.Status, x.Code, x.Sent, x.Received))
+			told = append(told, fmt.Sprintf("%s %s %s %d %q %d %d", x.TraceParent, x.Method, strings.ReplaceAll(x.URL, server.URL, "S"), x.Status, x.Code, x.Sent, x.Received))
 		},
 	}
 	s := guest("probe")
@@ -305,11 +307,11 @@ func TestTraceAndExchanges(t *testing.T) {
 	if err := call(meta, "http", `{"url":"https://example.com/denied"}`); code(err) != codeDenied {
 		t.Error(err)
 	}
-	if want := []string{"/a " + parent, "/b ", "/c mine", "/post " + parent, "/hidden-in-path " + parent}; !slices.Equal(seen, want) {
+	if want := []string{"/a " + parent(1), "/b ", "/c mine", "/post " + parent(2), "/hidden-in-path " + parent(3)}; !slices.Equal(seen, want) {
 		t.Errorf("%q", seen)
 	}
-	if want := []string{`GET S/a 200 "" 0 5`, `GET S/b 200 "" 0 5`, `GET S/c 200 "" 0 5`, `POST S/post 200 "" 8 5`, `GET S/*** 200 "" 0 5`,
-		`GET ` + other.URL + `/gone 0 "http_failed" 0 0`}; !slices.Equal(told, want) || from[0] != meta {
+	if want := []string{parent(1) + ` GET S/a 200 "" 0 5`, ` GET S/b 200 "" 0 5`, ` GET S/c 200 "" 0 5`, parent(2) + ` POST S/post 200 "" 8 5`, parent(3) + ` GET S/*** 200 "" 0 5`,
+		parent(4) + ` GET ` + other.URL + `/gone 0 "http_failed" 0 0`}; !slices.Equal(told, want) || from[0] != meta {
 		t.Errorf("%q", told)
 	}
 }

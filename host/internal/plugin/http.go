@@ -100,10 +100,10 @@ func (in *instance) roundTrip(asked guestRequest, body []byte) ([]byte, *event.E
 	if failed := in.setHeaders(req, asked.Headers); failed != nil {
 		return nil, failed
 	}
-	in.trace(req)
+	trace := in.trace(req)
 	began, received := time.Now(), in.asked.HTTPBytes
 	answer, failed := in.exchange(req, method, u)
-	in.exchanged(began, method, u, body, int64(in.asked.HTTPBytes-received), answer, failed)
+	in.exchanged(began, trace, method, u, body, int64(in.asked.HTTPBytes-received), answer, failed)
 	return answer, failed
 }
 

@@ -39,8 +39,9 @@ type Config struct {
 	Getenv func(name string) (string, bool)
 	// MaxModuleBytes is the largest module that is read. 0: 64 MiB.
 	MaxModuleBytes int64
-	// Trace gives the W3C traceparent that goes into the requests of a call's
-	// plugin; "": none. A guest's own header is never replaced. nil: no tracing.
+	// Trace gives the W3C traceparent that goes into one request of a call's plugin;
+	// "": none. It is asked for each request, and OnHTTP is told what it gave. A
+	// guest's own header is never replaced. nil: no tracing.
 	Trace func(Meta) string
 	// OnHTTP is told of every request of a plugin when it is over, on the call's
 	// goroutine, which waits for it. nil: nobody wants to know.
