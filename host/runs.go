@@ -103,6 +103,9 @@ func (h *Host) recorded(err error) error {
 			"%v: %s; stop it, or give this one a folder of its own with --state", why, h.config.State)}
 	case errors.As(err, &e):
 		return err
+	case errors.Is(err, journal.ErrNotFound): // it was there a moment ago
+		return &event.Error{Class: event.Permanent, Code: "not_found", Cause: err, Message: fmt.Sprintf(
+			"the journal in %s does not have the run any more; host runs list shows what it has", h.config.State)}
 	case errors.Is(err, journal.ErrLost):
 		return &event.Error{Class: event.System, Code: "journal", Cause: err, Message: fmt.Sprintf(
 			"the journal in %s: %v, for this process gave no sign of life for too long; host runs watch follows it", h.config.State, err)}

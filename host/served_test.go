@@ -457,3 +457,30 @@ func TestRunsLeaveNothing(t *testing.T) {
 		t.Errorf("%d runs are still known", n)
 	}
 }
+
+// TestDeletedRunIsFollowedToItsEnd: a run that waits may be deleted while somebody
+// follows it, such as the schedule that started it and skips its times until it has
+// ended.
+func TestDeletedRunIsFollowedToItsEnd(t *testing.T) {
+	dir := t.TempDir()
+	s := serve(t, t.TempDir(), nil, host.ServeOptions{Files: []string{file(t, dir, "asks", "[nodes.ok]\napproval = \"Well?\"\n")}})
+	ctx := t.Context()
+	if _, _, err := s.Start(ctx, host.StartRequest{Workflow: "asks", RunID: "gone"}); err != nil {
+		t.Fatal(err)
+	}
+	waits, over := make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- s.host.Served().Follow(ctx, "gone", 0, func(e *event.Event) error {
+			if e.Type == event.NodeWaiting {
+				close(waits)
+			}
+			return nil
+		})
+	}()
+	<-waits
+	until(t, "the run to be let go of", func() bool { return s.host.RunsHere() == 0 })
+	if err := s.DeleteRun(ctx, "gone"); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, <-over, "not_found")
+}
