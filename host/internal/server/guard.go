@@ -24,7 +24,7 @@ func (s *Server) ServeHTTP(plain http.ResponseWriter, r *http.Request) {
 	w := newResponder(plain, s.limits.WriteTime)
 	protect(w.Header())
 	if err := s.first(r); err != nil {
-		s.refuse(w, r, nil, problem(err))
+		s.refuse(w, r, nil, ProblemOf(err))
 		return
 	}
 	found, pattern := s.mux.Handler(r)
@@ -86,11 +86,11 @@ func lost(found http.Handler, r *http.Request) *Problem {
 	found.ServeHTTP(&h, r)
 	if h.status == http.StatusMethodNotAllowed {
 		allow := h.header.Get("Allow")
-		p := problem(refusal("method_not_allowed", fmt.Sprintf("%s is not done to %s; there is %s", shorten(r.Method), shorten(r.URL.Path), allow)))
+		p := ProblemOf(refusal("method_not_allowed", fmt.Sprintf("%s is not done to %s; there is %s", shorten(r.Method), shorten(r.URL.Path), allow)))
 		p.allow = allow
 		return p
 	}
-	return problem(refusal("not_found", fmt.Sprintf("there is nothing at %s", shorten(r.URL.Path))))
+	return ProblemOf(refusal("not_found", fmt.Sprintf("there is nothing at %s", shorten(r.URL.Path))))
 }
 
 // headerOnly takes an answer whose body nobody reads.
@@ -117,7 +117,7 @@ func (s *Server) serve(route *route, plain http.ResponseWriter, r *http.Request)
 	var failed *Problem
 	if err != nil {
 		c.change.Err = err
-		failed = problem(err)
+		failed = ProblemOf(err)
 		failed.Instance = "urn:host:request:" + id
 		switch {
 		case w.status != 0:
@@ -132,6 +132,9 @@ func (s *Server) serve(route *route, plain http.ResponseWriter, r *http.Request)
 	noted = noted && !c.quiet
 	if noted && c.change.action != "" {
 		s.cfg.Service.Audit(context.WithoutCancel(r.Context()), c.change.entry(c.who, address(r), w.status, event.Audit{Time: s.now().UTC()}))
+	}
+	if err == nil && c.change.Err != nil { // the answer tells of it by itself
+		err, failed = c.change.Err, ProblemOf(c.change.Err)
 	}
 	took := time.Since(began)
 	if noted {

@@ -31,7 +31,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		default:
 			// The answer fits into the socket's buffer: this does not wait.
 			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-			_, _ = c.Write(plainAnswer("503 Service Unavailable", problem(refusal("busy_server", "the server has as many connections as it takes"))))
+			_, _ = c.Write(plainAnswer("503 Service Unavailable", ProblemOf(refusal("busy_server", "the server has as many connections as it takes"))))
 			_ = c.Close()
 		}
 	}
@@ -79,11 +79,11 @@ func (c *conn) Write(b []byte) (int, error) {
 	case len(status) < 3:
 		return c.Conn.Write(b)
 	case status[:3] == "431":
-		p = problem(refusal("headers_too_large", "the request's headers are larger than what the server takes"))
+		p = ProblemOf(refusal("headers_too_large", "the request's headers are larger than what the server takes"))
 	case status[:3] == "501":
-		p = problem(refusal("unsupported", "the transfer encoding is not one that the server understands"))
+		p = ProblemOf(refusal("unsupported", "the transfer encoding is not one that the server understands"))
 	default:
-		p = problem(refusal("bad_request", "this is no HTTP request that the server understands: "+string(text)))
+		p = ProblemOf(refusal("bad_request", "this is no HTTP request that the server understands: "+string(text)))
 	}
 	if _, err := c.Conn.Write(plainAnswer(status, p)); err != nil {
 		return 0, err

@@ -34,6 +34,7 @@ func logIn(c *call) error {
 	if err != nil {
 		return refusal("bad_request", "the form cannot be read: "+err.Error())
 	}
+	c.r.Form = form // the page that asks again has to know where to go on
 	return c.logIn(c.cfg.Tokens.open, strings.TrimSpace(form.Get("token")), form.Get("next"), "the server does not know this token")
 }
 
@@ -85,7 +86,7 @@ func (c *call) askToken(status int, message string) {
 	}
 	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	c.w.WriteHeader(status)
-	_ = loginPage.Execute(c.w, struct{ Message, Next string }{message, local(c.r.URL.Query().Get("next"))})
+	_ = loginPage.Execute(c.w, struct{ Message, Next string }{message, local(c.r.FormValue("next"))})
 }
 
 var loginPage = template.Must(template.New("login").Parse(`<!doctype html>

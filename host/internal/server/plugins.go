@@ -90,7 +90,7 @@ func swapPlugin(c *call) error {
 	// What the caller sent is the reason, so it is the caller's error, with the
 	// report beside it.
 	c.change.Err = report.Refused
-	p := problem(report.Refused)
+	p := ProblemOf(report.Refused)
 	p.Status, p.Title, p.Report = http.StatusUnprocessableEntity, http.StatusText(http.StatusUnprocessableEntity), report
 	p.Next = answers["swap_refused"].next
 	p.write(c.w)

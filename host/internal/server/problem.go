@@ -83,8 +83,8 @@ var answers = map[string]struct {
 	"deadline":           {504, "ask again; the change may have been made"},
 }
 
-// problem is an error as it is answered.
-func problem(err error) *Problem {
+// ProblemOf is an error as it is answered.
+func ProblemOf(err error) *Problem {
 	var e *event.Error
 	if !errors.As(err, &e) {
 		switch {

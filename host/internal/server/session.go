@@ -62,6 +62,9 @@ func (t *Tokens) open(secret string) (cookie string, who Identity, err error) {
 	if who, err = t.find(digestOf(secret)); err != nil {
 		return "", Identity{}, err
 	}
+	if who.Name != adminName {
+		t.touch(who.token)
+	}
 	return t.begin(who)
 }
 

@@ -246,10 +246,16 @@ func TestLogin(t *testing.T) {
 	form := []string{"Authorization", "", "Content-Type", "application/x-www-form-urlencoded"}
 	a = s.do("POST", "/login", url.Values{"token": {secret}}.Encode(), append(form, "Sec-Fetch-Site", "cross-site")...)
 	a.want(t, "a token, from another site", 403, "cross_origin")
-	s.do("POST", "/login", "token=wrong", form...).want(t, "a wrong token", 401, "")
+	a = s.do("POST", "/login", "token=wrong&next=/page", form...)
+	if a.want(t, "a wrong token", 401, ""); !strings.Contains(string(a.body), `value="/page"`) {
+		t.Errorf("after a wrong token the form leads elsewhere: %s", a.body)
+	}
 	a = s.do("POST", "/login", url.Values{"token": {secret}}.Encode(), form...)
 	a.want(t, "a token", 303, "")
 	c = s.cookie(a)
+	if all, err := tokens.List(); err != nil || all[0].LastUsed.IsZero() {
+		t.Errorf("a token that has opened a session was never used: %+v, %v", all, err)
+	}
 	with = []string{"Authorization", "", "Cookie", c.Name + "=" + c.Value}
 	s.do("GET", "/v1/runs", "", with...).want(t, "read", 200, "")
 	s.do("GET", "/v1/audit", "", with...).want(t, "admin", 403, "forbidden")

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 	"time"
@@ -43,15 +42,5 @@ func Problem(w http.ResponseWriter, r *http.Request, p *server.Problem) {
 		bare.answer(w, r, &view{Name: "login", Title: "Log in", Body: form, Status: p.Status})
 		return
 	}
-	b := problem{Title: titleOf(p.Status), Text: cmp.Or(p.Detail, p.Title), Code: p.Code}
-	switch p.Status {
-	case http.StatusForbidden:
-		if p.Code == "forbidden" {
-			b.Next = "Ask whoever runs this service for a token with more scope, and log in with it."
-		}
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
-	default:
-		b.Next = "What to do: " + p.Next + "."
-	}
-	bare.answer(w, r, &view{Name: "problem", Title: b.Title, Body: b, Status: p.Status})
+	bare.answer(w, r, problemView(p))
 }

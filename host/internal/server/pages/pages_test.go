@@ -1,6 +1,9 @@
 package pages_test
 
 import (
+	"bytes"
+	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -8,6 +11,7 @@ import (
 
 	"wasmhost/host/event"
 	"wasmhost/host/internal/server"
+	"wasmhost/host/internal/server/pages"
 )
 
 // TestPages: what each page must show, in a service that has seen much.
@@ -146,7 +150,7 @@ func TestFailures(t *testing.T) {
 		s := newSite(t, m)
 		m.fails[method] = &event.Error{Class: event.System, Code: "journal", Message: "the journal cannot be read: disk I/O error"}
 		for _, path := range paths {
-			if w := s.get(path); w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "disk I/O error") {
+			if w := s.get(path); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "disk I/O error") {
 				t.Errorf("%s without %s: %d", path, method, w.Code)
 			}
 		}
@@ -157,6 +161,35 @@ func TestFailures(t *testing.T) {
 	for _, path := range []string{"/runs/failed-run", "/workflows/orders"} {
 		if w := s.get(path); w.Code != 200 || !strings.Contains(w.Body.String(), "The graph cannot be shown: no room") {
 			t.Errorf("%s without a graph: %d", path, w.Code)
+		}
+	}
+}
+
+// TestInside: what failed inside the host is for its log, and not for everybody
+// who may look.
+func TestInside(t *testing.T) {
+	m := lively(t)
+	var log bytes.Buffer
+	s := newSite(t, m)
+	s.server = server.New(server.Config{Service: m, Tokens: s.tokens, Pages: pages.New(m, pages.Options{}), PageProblem: pages.Problem, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for what, ask := range map[string]func() *httptest.ResponseRecorder{
+		"a page": func() *httptest.ResponseRecorder {
+			m.fails["Runs"] = errors.New("open /var/state/journal.db: input/output error")
+			return s.get("/runs")
+		},
+		"a change": func() *httptest.ResponseRecorder {
+			m.fails["Runs"] = nil
+			m.fails["RetryRun"] = errors.New("open /var/state/journal.db: input/output error")
+			return s.post("/runs/failed-run/retry", "")
+		},
+	} {
+		log.Reset()
+		w := ask()
+		if page := text(parse(t, w)); strings.Contains(page, "/var/state") || !strings.Contains(page, "its log has what happened") {
+			t.Errorf("%s: %d %s", what, w.Code, cutTo(page, 500))
+		}
+		if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "/var/state/journal.db: input/output error") {
+			t.Errorf("%s: the log has %s", what, log.String())
 		}
 	}
 }

@@ -50,7 +50,8 @@ func (p *Pages) show(f page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := f(r)
 		if err != nil {
-			v = &view{Name: "problem", Title: "That did not work", Status: statusOf(err), Body: problem{Title: titleOf(statusOf(err)), Text: wording(err), Code: codeOf(err)}}
+			server.ChangeOf(r.Context()).Err = err // the log hears of it
+			v = problemView(server.ProblemOf(err))
 		}
 		p.answer(w, r, v)
 	})
@@ -176,30 +177,6 @@ func errorText(e *event.Error) string {
 		return ""
 	}
 	return line(e.Message)
-}
-
-// problem is why there is no page.
-type problem struct {
-	Title, Text, Code, Next string
-}
-
-func titleOf(status int) string {
-	switch status {
-	case http.StatusNotFound:
-		return "Not found"
-	case http.StatusForbidden:
-		return "Not allowed"
-	case http.StatusUnauthorized:
-		return "Please log in"
-	case http.StatusConflict:
-		return "Several could be meant"
-	case http.StatusServiceUnavailable:
-		return "Stopping"
-	}
-	if status >= 500 {
-		return "The service could not answer"
-	}
-	return "That did not work"
 }
 
 // scopeText says what a scope lets somebody do.

@@ -112,7 +112,7 @@ func (p *Pages) start(w http.ResponseWriter, r *http.Request) {
 	run, fresh, err := p.service.Start(ctx, server.StartRequest{Workflow: info.Name, Input: input, HasInput: given, RunID: b.RunID})
 	if err != nil {
 		b.Error = "The run was not started: " + wording(err)
-		switch codeOf(err) {
+		switch server.ProblemOf(err).Code {
 		case "invalid_input":
 			blame(b.Fields, wording(err))
 		case "bad_run_id", "bad_id", "run_conflict":
