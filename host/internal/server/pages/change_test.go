@@ -35,7 +35,7 @@ func TestChanges(t *testing.T) {
 		{"go nowhere else", "/runs/failed-run/retry", "back=//evil.example/runs/failed-run", []string{"Generation 2"}, nil, "run.retry true"},
 		{"retry what has succeeded", "/runs/long-run/retry", "", []string{"nothing is left to do again"}, nil, "run.retry false"},
 		{"retry many", "/runs/retry", "run=failed-run&run=long-run&run=nothing&back=/runs?status%3Dfailed", []string{"1 run started again; 2 could not be", "long-run: run long-run has succeeded", "there is no run nothing"}, nil, "run.retry false"},
-		{"retry none", "/runs/retry", "", []string{"No run was ticked"}, nil, "run.retry true"},
+		{"retry none", "/runs/retry", "", []string{"No run was ticked"}, nil, "run.retry false"},
 		{"approve", "/runs/waiting-run/approve", "node=review&answer=approve&comment=fine", []string{"Approved: the run goes on."},
 			func(m *memory) bool {
 				a := m.answers[0]
@@ -80,6 +80,23 @@ func TestChanges(t *testing.T) {
 				t.Errorf("audit %+v, want %s", a, c.audit)
 			}
 		})
+	}
+}
+
+// TestRetryManyAudit: who looks for a run in the audit finds it, however many were
+// ticked with it.
+func TestRetryManyAudit(t *testing.T) {
+	m := lively(t)
+	s := newSite(t, m)
+	form := url.Values{"run": {"failed-run"}}
+	for range 49 {
+		form.Add("run", "a-run-with-a-long-name-that-is-gone")
+	}
+	form.Add("run", "the-last-of-them")
+	s.post("/runs/retry", form.Encode())
+	a := m.audits[0]
+	if a.Target != "51 runs" || !strings.Contains(a.Detail, "started again: failed-run") || !strings.Contains(a.Detail, "the-last-of-them") || a.OK {
+		t.Errorf("the audit is %+v", a)
 	}
 }
 

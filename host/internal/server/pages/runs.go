@@ -108,23 +108,24 @@ func (p *Pages) retryMany(w http.ResponseWriter, r *http.Request) {
 	}
 	change := server.ChangeOf(r.Context())
 	if len(ids) == 0 {
-		p.goTo(w, r, back, notice{Bad: true, Text: "No run was ticked: tick those to retry first."})
+		p.done(w, r, back, "", &event.Error{Class: event.Permanent, Code: "bad_request", Message: "No run was ticked: tick those to retry first."})
 		return
 	}
-	var failed []string
-	done := 0
-	for _, id := range ids[:min(len(ids), 2*runsShown)] {
+	ids = ids[:min(len(ids), 2*runsShown)]
+	var done, failed, why []string
+	for _, id := range ids {
 		if _, err := p.service.RetryRun(r.Context(), id, ""); err != nil {
-			failed = append(failed, id+": "+wording(err))
+			failed, why = append(failed, line(id)), append(why, id+": "+wording(err))
 			change.Err = err
 			continue
 		}
-		done++
+		done = append(done, id)
 	}
-	change.Target = line(strings.Join(ids, " "))
-	n := notice{Text: plural(done, "run") + " started again."}
+	change.Target, change.Detail = plural(len(ids), "run"), "started again: "+strings.Join(done, " ")
+	n := notice{Text: plural(len(done), "run") + " started again."}
 	if failed != nil {
-		n = notice{Bad: true, Text: fmt.Sprintf("%s started again; %d could not be: %s", plural(done, "run"), len(failed), strings.Join(failed, "; "))}
+		change.Detail += "; not: " + strings.Join(failed, " ")
+		n = notice{Bad: true, Text: fmt.Sprintf("%s started again; %d could not be: %s", plural(len(done), "run"), len(failed), strings.Join(why, "; "))}
 	}
 	p.goTo(w, r, back, n)
 }
