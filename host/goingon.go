@@ -132,7 +132,7 @@ func (s *served) warmPlugins(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if _, err := s.plugins.load(ctx, e); err != nil && ctx.Err() == nil {
+		if _, err := s.plugins.load(ctx, e); err != nil && ctx.Err() == nil && !errors.Is(err, errUnused) {
 			s.log.Warn("the plugin cannot be loaded", "plugin", e.at.String(), "error", err)
 		}
 	}

@@ -44,6 +44,7 @@ type entry struct {
 	plan   *workflow.Plan // that named it first
 	spec   plugin.Spec
 	turn   chan struct{} // held while loading
+	closed bool          // under turn: nobody uses it any more
 	live   atomic.Pointer[plugin.Versions]
 	failed atomic.Pointer[event.Error] // why the last load failed, or the file is refused
 	source atomic.Pointer[string]      // digest of what the source held when it was read last
@@ -115,6 +116,8 @@ func (r *registry) Plugin(ctx context.Context, plan *workflow.Plan, name string)
 	return v, nil
 }
 
+var errUnused = &event.Error{Class: event.Transient, Code: "closed", Message: "no workflow that is loaded names the plugin any more"}
+
 // load gives the versions of a plugin, loading the first one when there is none.
 func (r *registry) load(ctx context.Context, e *entry) (*plugin.Versions, error) {
 	if v := e.live.Load(); v != nil {
@@ -128,6 +131,9 @@ func (r *registry) load(ctx context.Context, e *entry) (*plugin.Versions, error)
 	defer func() { <-e.turn }()
 	if v := e.live.Load(); v != nil {
 		return v, nil
+	}
+	if e.closed { // by who waited before: what is loaded now nobody would give back
+		return nil, errUnused
 	}
 	r.loading.Add(1)
 	defer r.loading.Add(-1)
@@ -235,6 +241,7 @@ func (r *registry) forget(ctx context.Context, root *workflow.Plan) {
 	r.mu.Unlock()
 	for _, e := range unused {
 		e.turn <- struct{}{}
+		e.closed = true
 		if v := e.live.Load(); v != nil {
 			r.host.saveRecordings(ctx, e)
 			_ = v.Close(ctx)

@@ -67,6 +67,9 @@ func (h *Host) swapTo(ctx context.Context, e *entry, r SwapRequest) (report *Swa
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	if errors.Is(err, errUnused) {
+		return nil, err
+	}
 	spec := e.spec
 	if r.Unpin {
 		spec.SHA256 = ""
@@ -127,6 +130,10 @@ func (h *Host) firstVersion(ctx context.Context, e *entry, spec plugin.Spec, gat
 	}
 	if v := e.live.Load(); v != nil { // it could be loaded after all
 		v.Swap(next, from)
+	} else if e.closed {
+		<-e.turn
+		_ = next.Close(context.WithoutCancel(ctx))
+		return nil, errUnused
 	} else {
 		e.failed.Store(nil)
 		e.live.Store(h.versions(e, next, from))

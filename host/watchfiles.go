@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -58,6 +59,9 @@ func (h *Host) pluginFileChanged(ctx context.Context, file string, only func(*en
 		report, err := h.swapFromFile(ctx, e)
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, errUnused) {
+			continue
 		}
 		if err != nil {
 			report = &SwapReport{Plugin: e.at.String(), Mode: event.SwapNow, Refused: eventError(err)}
