@@ -217,7 +217,7 @@ func (s *served) reloadFlow(ctx context.Context, name string) {
 		return // it is as it was before
 	}
 	s.scheduler.Set(name, next.w.plan.Schedules)
-	s.alerts.Set(name, next.w.plan.Alerts)
+	s.alerts.Set(name, next.w.plan.Alerts, next.w.plan.Health)
 	s.flows.tellChanged()
 	s.log.Info("the workflow's file has changed: new runs use it", "workflow", name, "digest", next.w.plan.Digest)
 	s.Audit(ctx, event.Audit{By: "file watch", Action: "workflow.load", Target: name, Detail: next.w.plan.Digest, OK: true})

@@ -109,7 +109,7 @@ func (h *Host) newServed(ctx context.Context, o ServeOptions) (*served, error) {
 	s.scheduler = schedule.New(s.scheduleConfig())
 	for _, f := range s.flows.loaded() {
 		s.scheduler.Set(f.name, f.w.plan.Schedules)
-		s.alerts.Set(f.name, f.w.plan.Alerts)
+		s.alerts.Set(f.name, f.w.plan.Alerts, f.w.plan.Health)
 	}
 	if !h.served.CompareAndSwap(nil, s) {
 		_ = s.telemetry.Close(ctx)

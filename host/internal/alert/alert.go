@@ -71,8 +71,9 @@ func New(c Config) *Alerts {
 }
 
 // Set replaces the alerts of a workflow; none removes it. What is known of the
-// workflow stays, and what was alerted of with the same threshold.
-func (a *Alerts) Set(name string, list []workflow.Alert) {
+// workflow and of its health checks stays, and what was alerted of with the same
+// threshold.
+func (a *Alerts) Set(name string, list []workflow.Alert, checks []workflow.Check) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(list) == 0 {
@@ -85,6 +86,7 @@ func (a *Alerts) Set(name string, list []workflow.Alert) {
 		a.watched[name] = w
 	}
 	w.alerts = slices.Clone(list)
+	w.health.keep(checks)
 	var below []float64
 	for _, l := range list {
 		for _, on := range l.On {

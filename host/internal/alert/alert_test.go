@@ -123,7 +123,7 @@ func report(at int, checks map[string]bool) *event.Report {
 func TestHealthIsToldOnceAndWhenItLasts(t *testing.T) {
 	in := receive(t, nil)
 	a, _, stop := started(t, Config{BaseURL: "https://host.example.com/", Version: "1.2"})
-	a.Set("flow", all(in.URL))
+	a.Set("flow", all(in.URL), nil)
 	now := 0
 	say := func(checks map[string]bool) { now++; a.Health("flow", report(now, checks)) }
 	say(map[string]bool{"db": true, "soft": false})
@@ -148,7 +148,7 @@ func TestHealthIsToldOnceAndWhenItLasts(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	a.Health("other", report(1, map[string]bool{"db": false}))
-	a.Set("flow", nil)
+	a.Set("flow", nil, nil)
 	say(map[string]bool{"db": false})
 	say(map[string]bool{"db": false})
 	stop()
@@ -166,7 +166,7 @@ func TestBreakers(t *testing.T) {
 	pass := func(d time.Duration) { mu.Lock(); now = now.Add(d); mu.Unlock() }
 	in := receive(t, nil)
 	a, _, stop := started(t, Config{now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now }})
-	a.Set("flow", all(in.URL))
+	a.Set("flow", all(in.URL), nil)
 	a.Breaker("flow", "llm", "closed")
 	a.Breaker("flow", "llm", "open")
 	if got := in.next(t); got.Type != "breaker" || got.What != "llm" || got.From != "closed" || got.To != "open" || got.Links != nil {
@@ -197,7 +197,7 @@ func TestBreakers(t *testing.T) {
 func TestSuccessRate(t *testing.T) {
 	in := receive(t, nil)
 	a, _, stop := started(t, Config{})
-	a.Set("flow", all(in.URL))
+	a.Set("flow", all(in.URL), nil)
 	runs := func(n int, s event.Status) {
 		for i := range n {
 			a.Ended("flow", fmt.Sprintf("%s%d", s, i), s)
@@ -217,7 +217,7 @@ func TestSuccessRate(t *testing.T) {
 	}
 	// 90 % are not enough to be above again, 95 are: 2 failures of 50.
 	runs(47, event.Succeeded) // 3 failures are left
-	a.Set("flow", all(in.URL))
+	a.Set("flow", all(in.URL), nil)
 	runs(1, event.Degraded)
 	if got := in.next(t); got.From != "below" || got.To != "above" || *got.Value != 96 || got.Runs != window {
 		t.Errorf("%+v %v", got, *got.Value)
@@ -272,7 +272,7 @@ func TestMisbehaving(t *testing.T) {
 			in := receive(t, c.answer)
 			after := receive(t, nil) // another one hears of it all the same
 			a, waits, stop := started(t, Config{Log: slog.New(slog.NewTextHandler(log, nil))})
-			a.Set("flow", append(all(in.URL+"/SECRET-PATH?key=SECRET"), all(after.URL)...))
+			a.Set("flow", append(all(in.URL+"/SECRET-PATH?key=SECRET"), all(after.URL)...), nil)
 			a.Breaker("flow", "llm", "open")
 			after.next(t)
 			deadline := time.Now().Add(30 * time.Second)
@@ -342,7 +342,7 @@ func TestNobodyAnswers(t *testing.T) {
 	in := receive(t, nil)
 	log := &lines{}
 	a, _, stop := started(t, Config{Log: slog.New(slog.NewTextHandler(log, nil))})
-	a.Set("flow", append(all("http://"+silent.Addr().String()), all(in.URL)...))
+	a.Set("flow", append(all("http://"+silent.Addr().String()), all(in.URL)...), nil)
 	const many = mostWaiting + 50
 	for n := range many {
 		a.Breaker("flow", fmt.Sprint(n), "open")
@@ -381,7 +381,7 @@ func TestTheEnd(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}})
-	a.Set("flow", all(in.URL))
+	a.Set("flow", all(in.URL), nil)
 	a.Breaker("flow", "llm", "open")
 	<-waiting
 	stop()
@@ -394,7 +394,7 @@ func TestTheEnd(t *testing.T) {
 func TestNoSecrets(t *testing.T) {
 	in := receive(t, nil)
 	a, _, stop := started(t, Config{})
-	a.Set("flow", all(in.URL))
+	a.Set("flow", all(in.URL), nil)
 	a.Health("flow", report(1, map[string]bool{"db": false}))
 	a.Health("flow", report(2, map[string]bool{"db": false}))
 	in.next(t)

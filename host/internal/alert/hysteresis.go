@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"wasmhost/host/event"
+	"wasmhost/host/workflow"
 )
 
 // A change is told once, and only when it lasts: what goes to and fro is one
@@ -21,7 +22,7 @@ type health struct {
 }
 
 type check struct {
-	at      time.Time // of the last result
+	until   time.Time // when the last result was there
 	last    bool      // what it was
 	row     int       // how many in a row were so
 	known   bool
@@ -50,7 +51,9 @@ func (h *health) see(r *event.Report) (from, to string, failing []string) {
 			c = &check{}
 			h.checks[name] = c
 		}
-		if result.Timestamp.Equal(c.at) {
+		// What began before the last result was there is the same observation: a run
+		// may check while the background does.
+		if !result.Timestamp.After(c.until) {
 			continue
 		}
 		if c.row > 0 && c.last == result.Healthy {
@@ -58,20 +61,36 @@ func (h *health) see(r *event.Report) (from, to string, failing []string) {
 		} else {
 			c.row = 1
 		}
-		c.at, c.last = result.Timestamp, result.Healthy
+		c.until, c.last = result.Timestamp.Add(time.Duration(result.DurationMS*float64(time.Millisecond))), result.Healthy
 		if c.row >= confirmed {
 			c.known, c.healthy = true, result.Healthy
 		}
 	}
 	from, to = h.told, healthy
 	for name, c := range h.checks {
-		if c.known && !c.healthy {
-			to, failing = unhealthy, append(failing, name)
+		switch {
+		case c.known && !c.healthy:
+			failing = append(failing, name)
+		case !c.known && !c.last:
+			to = from // it may be about to fail for good
 		}
+	}
+	if len(failing) > 0 {
+		to = unhealthy
 	}
 	slices.Sort(failing)
 	h.told = to
 	return from, to, failing
+}
+
+// keep forgets the checks that a workflow has no more, or that do not decide any
+// more: nobody would ever hear that they are healthy again.
+func (h *health) keep(list []workflow.Check) {
+	for name := range h.checks {
+		if !slices.ContainsFunc(list, func(c workflow.Check) bool { return c.Name == name && c.Critical }) {
+			delete(h.checks, name)
+		}
+	}
 }
 
 // settling is how long a breaker must stay closed to be told closed again.
