@@ -172,7 +172,7 @@ func everything(t *testing.T) *Telemetry {
 	tel.Swap("report", &event.SwapReport{Plugin: "http", Refused: unavailable})
 	tel.TrialEnded("report", "http", &event.TrialResult{Mode: event.SwapCanary, Outcome: "promoted"})
 	tel.RolledBack("report", "http")
-	tel.Due("report", "started")
+	tel.Due("report", "started", 1)
 	tel.Alert("report", "breaker_open", true)
 	tel.AlertSent("report", nil)
 	tel.AlertSent("report", errors.New("away"))

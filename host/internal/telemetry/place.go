@@ -51,6 +51,15 @@ func attemptSpan(generation int, p Place) spanID {
 	return short(digest("attempt", p.Run, generation, p.Workflow, p.Node, strconv.Itoa(p.Attempt)))
 }
 
+// askerSpan is the span around the requests of a place: the attempt's, or the run's
+// where a health check asks ("health.db"), of which there is no event when it began.
+func askerSpan(generation int, p Place) spanID {
+	if strings.HasPrefix(p.Node, "health.") { // the id of a node has no dot
+		return runSpan(p.Run, generation)
+	}
+	return attemptSpan(generation, p)
+}
+
 // anySpan is the span of a request: there may be any number of one name.
 func anySpan() (s spanID) {
 	for s == (spanID{}) {

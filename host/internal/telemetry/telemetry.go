@@ -167,11 +167,11 @@ func (t *Telemetry) RolledBack(workflow, plugin string) {
 	}
 }
 
-// Due says that a schedule's time has come, and what became of it: started,
-// skipped, queued, missed, failed.
-func (t *Telemetry) Due(workflow, outcome string) {
+// Due says what became of n times at which a schedule was due: started, skipped,
+// missed or failed.
+func (t *Telemetry) Due(workflow, outcome string, n int) {
 	m := t.metrics
-	m.due.WithLabelValues(m.workflows.of(workflow), m.names.of(outcome)).Inc()
+	m.due.WithLabelValues(m.workflows.of(workflow), m.names.of(outcome)).Add(float64(n))
 }
 
 // Alert says that an alert of a workflow began or ceased; name is its condition,

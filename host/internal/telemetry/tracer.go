@@ -133,7 +133,7 @@ func (t *tracer) exchange(generation int, p Place, plugin string, x *HTTPExchang
 	if !t.samples(trace) {
 		return
 	}
-	s := &span{trace: trace, id: spanOf(x.TraceParent), parent: attemptSpan(generation, p), name: x.Method, client: true, start: x.Start, end: x.End,
+	s := &span{trace: trace, id: spanOf(x.TraceParent), parent: askerSpan(generation, p), name: x.Method, client: true, start: x.Start, end: x.End,
 		attrs: attrs(attr{key: "http.request.method", text: x.Method}, attr{key: "url.full", text: bare(x.URL)},
 			attr{key: "http.response.status_code", number: int64(x.Status)}, attr{key: "error.type", text: x.Code},
 			attr{key: "http.request.body.size", number: x.Sent}, attr{key: "http.response.body.size", number: x.Received},
