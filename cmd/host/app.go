@@ -107,7 +107,7 @@ func (a *app) commands() []*cli.Command {
 		c.Flags = append(c.Flags, globalFlags()...)
 		// A value that does not parse, here or in the environment.
 		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error {
-			return badValue(err).with(helpHint(c.Name))
+			return badValue(err, c.Flags).with(helpHint(c.Name))
 		}
 	}
 	return commands
@@ -172,16 +172,22 @@ func (a *app) say(format string, args ...any) {
 
 // badValue is the failure of a value that is not of its flag's type, here or in
 // the environment, without the words of the parser.
-func badValue(err error) *failure {
+func badValue(err error, flags []cli.Flag) *failure {
 	text := strings.NewReplacer("flag -", "flag --", "for -", "for --").Replace(err.Error())
-	wanted := ""
-	for _, t := range []struct{ kind, is string }{{"as bool", "true or false"}, {"boolean value", "true or false"}, {"as int", "a whole number"}, {"as duration", "a duration, such as 30s or 5m"}} {
-		if strings.Contains(text, t.kind) {
-			wanted = ": it is " + t.is
-		}
-	}
-	for _, parser := range []string{": strconv.", ": time: ", ": parse error"} {
+	for _, parser := range []string{": strconv.", ": time: ", ": parse error", ": value out of range"} {
 		text, _, _ = strings.Cut(text, parser)
+	}
+	name := strings.TrimLeft(text[strings.LastIndex(text, " ")+1:], "-")
+	wanted := ""
+	switch flagsByName(flags)[name].(type) {
+	case *cli.BoolFlag:
+		wanted = ": it is true or false"
+	case *cli.IntFlag:
+		wanted = ": it is a whole number"
+	case *cli.Float64Flag:
+		wanted = ": it is a number, such as 0.95"
+	case *cli.DurationFlag:
+		wanted = ": it is a duration, such as 30s or 5m"
 	}
 	return usage("%s%s", text, wanted)
 }

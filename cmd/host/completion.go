@@ -13,9 +13,9 @@ import (
 func (a *app) completionCommand() *cli.Command {
 	return &cli.Command{
 		Name: "completion", ArgsUsage: "SHELL", Usage: "print a completion script for bash, zsh or fish",
-		Description: `bash:  source <(host completion bash)
-zsh:   host completion zsh > "${fpath[1]}/_host"
-fish:  host completion fish > ~/.config/fish/completions/host.fish`,
+		Description: `  bash:  source <(host completion bash)
+  zsh:   host completion zsh > "${fpath[1]}/_host"
+  fish:  host completion fish > ~/.config/fish/completions/host.fish`,
 		Action: a.action(1, 1, forms, func() error {
 			write, ok := map[string]func(io.Writer, []completable){"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}[a.c.Args().First()]
 			if !ok {

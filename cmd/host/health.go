@@ -17,7 +17,8 @@ func (a *app) healthCommand() *cli.Command {
 		Description: `With --history the last reports are shown, of whoever made them, and no check is run. With --server FILE is
 the name of a workflow that the server has, or a file that is just what it has.
 
-Exit codes: 0 every critical check is healthy, 6 one is not, 2 a setting or secret is missing, 3 invalid file.`,
+Exit codes: 0 every critical check is healthy, 6 one is not, 2 a setting or secret is missing, 3 invalid file,
+5 no file, or no server.`,
 		Flags: append([]cli.Flag{
 			&cli.IntFlag{Name: "history", EnvVars: []string{"HOST_HISTORY"}, Usage: "`N` show the last N reports instead"},
 			anyHostFlag(),

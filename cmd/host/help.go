@@ -37,6 +37,7 @@ Usage: host COMMAND [FLAGS] [ARGUMENTS]
 
 Commands:
 `)
+	var rows [][2]string
 	listed := ""
 	for _, c := range commands {
 		name, usage := c.Name, c.Usage
@@ -47,8 +48,9 @@ Commands:
 			listed = first
 			name, usage = first, findGroup(first).usage
 		}
-		fmt.Fprintf(w, "  %-11s %s\n", name, usage)
+		rows = append(rows, [2]string{name, usage})
 	}
+	writeRows(w, rows)
 	fmt.Fprint(w, "\nFlags of every command, before or after its arguments:\n")
 	writeFlags(w, globalFlags())
 	fmt.Fprint(w, `
@@ -62,14 +64,12 @@ First steps:
 // writeGroupHelp shows the commands below a word, and which takes which flag.
 func writeGroupHelp(w io.Writer, name string, commands []*cli.Command) {
 	g := findGroup(name)
-	fmt.Fprintf(w, "%s\n\nUsage: host %s COMMAND [FLAGS] [ARGUMENTS]\n\n%s\n\nCommands:\n", sentence(g.usage), name, g.about)
-	most := 0
+	fmt.Fprintf(w, "%s\n\nUsage: host %s COMMAND [FLAGS] [ARGUMENTS]\n\n%s\n\nCommands:\n", sentence(g.usage), name, paragraphs(g.about, helpColumns))
+	var rows [][2]string
 	for _, c := range commands {
-		most = max(most, len(secondWord(c))+1+len(c.ArgsUsage))
+		rows = append(rows, [2]string{strings.TrimSpace(secondWord(c) + " " + c.ArgsUsage), c.Usage})
 	}
-	for _, c := range commands {
-		fmt.Fprintf(w, "  %-*s  %s\n", most, strings.TrimSpace(secondWord(c)+" "+c.ArgsUsage), c.Usage)
-	}
+	writeRows(w, rows)
 	if rows := groupFlags(commands); len(rows) > 0 {
 		fmt.Fprint(w, "\nFlags:\n")
 		writeRows(w, rows)
@@ -85,25 +85,28 @@ func secondWord(c *cli.Command) string {
 	return second
 }
 
-// groupFlags are the flags of several commands with those that take them.
+// groupFlags are the flags of several commands, with those that take them where
+// not all do.
 func groupFlags(commands []*cli.Command) [][2]string {
 	var rows [][2]string
-	var takers []string
+	var takers [][]string
 	for _, c := range commands {
 	flags:
 		for _, f := range ownFlags(c) {
 			row := [2]string{flagForm(f), flagUsage(f)}
 			for i := range rows {
 				if rows[i] == row {
-					takers[i] += ", " + secondWord(c)
+					takers[i] = append(takers[i], secondWord(c))
 					continue flags
 				}
 			}
-			rows, takers = append(rows, row), append(takers, secondWord(c))
+			rows, takers = append(rows, row), append(takers, []string{secondWord(c)})
 		}
 	}
 	for i := range rows {
-		rows[i][1] = takers[i] + ": " + rows[i][1]
+		if len(takers[i]) < len(commands) {
+			rows[i][1] = strings.Join(takers[i], ", ") + ": " + rows[i][1]
+		}
 	}
 	return rows
 }
@@ -115,7 +118,7 @@ func ownFlags(c *cli.Command) []cli.Flag { return c.Flags[:len(c.Flags)-len(glob
 func writeCommandHelp(w io.Writer, c *cli.Command) {
 	fmt.Fprintf(w, "%s\n\nUsage: %s\n", sentence(c.Usage), strings.TrimSpace("host "+c.Name+" [FLAGS] "+c.ArgsUsage))
 	if c.Description != "" {
-		fmt.Fprintf(w, "\n%s\n", c.Description)
+		fmt.Fprintf(w, "\n%s\n", paragraphs(c.Description, helpColumns))
 	}
 	if own := ownFlags(c); len(own) > 0 {
 		fmt.Fprint(w, "\nFlags:\n")
@@ -138,16 +141,6 @@ func writeFlags(w io.Writer, flags []cli.Flag) {
 		rows = append(rows, [2]string{flagForm(f), flagUsage(f)})
 	}
 	writeRows(w, rows)
-}
-
-func writeRows(w io.Writer, rows [][2]string) {
-	most := 0
-	for _, r := range rows {
-		most = max(most, len(r[0]))
-	}
-	for _, r := range rows {
-		fmt.Fprintf(w, "  %-*s  %s\n", most, r[0], r[1])
-	}
 }
 
 // flagForm is "--set KEY=VALUE".

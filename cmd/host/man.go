@@ -21,6 +21,9 @@ func (a *app) manCommand() *cli.Command {
 	}
 }
 
+// manColumns is what a page of 80 columns leaves for a description.
+const manColumns = 72
+
 // writeMan writes the manual page in roff, from the same tables as the help.
 func writeMan(w io.Writer, commands []*cli.Command) {
 	fmt.Fprintf(w, ".TH HOST 1 \"\" \"host %s\" \"User Commands\"\n", version)
@@ -31,7 +34,7 @@ func writeMan(w io.Writer, commands []*cli.Command) {
 	for _, c := range commands {
 		fmt.Fprintf(w, ".SS host %s %s\n%s\n", c.Name, roff(c.ArgsUsage), roff(sentence(c.Usage)))
 		if c.Description != "" {
-			fmt.Fprintf(w, ".PP\n.nf\n%s\n.fi\n", roff(c.Description))
+			fmt.Fprintf(w, ".PP\n.nf\n%s\n.fi\n", roff(paragraphs(c.Description, manColumns)))
 		}
 		manFlags(w, ownFlags(c))
 	}

@@ -29,7 +29,8 @@ the run that is under way; a change of the workflow cancels it and runs it again
 
 Exit codes: 0 succeeded, 1 failed, 2 usage or input, 3 invalid file, 4 not authorised, 5 not found (or
 no server), 6 refused by the health gate, 7 deadline, 8 refused module, 9 journal, 10 degraded with
---strict, 11 waiting for a person, 12 cancelled, 130 interrupted.`,
+--strict, 11 kept: it waits for a person, or nobody works on it any more, 12 cancelled, 130 interrupted,
+143 by SIGTERM.`,
 		Flags: append(append(inputFlags(),
 			&cli.StringSliceFlag{Name: "set", EnvVars: []string{"HOST_SET"}, Usage: "`KEY=VALUE` put a value onto the input, or the workflow's default; KEY may be a dotted path; repeatable"},
 			&cli.StringFlag{Name: "run-id", EnvVars: []string{"HOST_RUN_ID"}, Usage: "`ID` name the run; the id is its idempotency key", DefaultText: "a new one"},
