@@ -118,13 +118,22 @@ func (m *Monitor) add(workflow string, r *event.Report) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name, c := range r.Checks {
-		m.latest[checkKey{workflow, name}] = c
+		m.learn(checkKey{workflow, name}, c)
 	}
 	h := append(m.history[workflow], r)
 	if len(h) > Kept {
 		h = append([]*event.Report(nil), h[len(h)-Kept:]...)
 	}
 	m.history[workflow] = h
+}
+
+// learn takes over a result, unless what is known began later: a report that uses
+// one again, or waits for a slow check, is older than it looks. What is later than
+// now is of a clock that was put back since. m.mu is held.
+func (m *Monitor) learn(key checkKey, c event.Check) {
+	if known := m.latest[key].Timestamp; !known.After(c.Timestamp) || known.After(m.clock.Now()) {
+		m.latest[key] = c
+	}
 }
 
 // History returns the last reports of a workflow, oldest first.

@@ -68,10 +68,14 @@ func (m *Monitor) watch(ctx context.Context, plan *workflow.Plan, c *workflow.Ch
 			return
 		}
 		m.mu.Lock()
-		m.latest[checkKey{plan.Name, c.Name}] = result
+		m.learn(checkKey{plan.Name, c.Name}, result)
 		m.mu.Unlock()
 		underWay.Add(-1)
-		ended <- struct{}{}
+		select {
+		case ended <- struct{}{}:
+		case <-ctx.Done(): // collect reads no more
+			return
+		}
 
 		timer := m.clock.NewTimer(pause(m.clock.Now().Sub(begun), phase, c.Every, second))
 		select {

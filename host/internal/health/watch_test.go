@@ -97,6 +97,40 @@ func TestWatchIsUsedByGates(t *testing.T) {
 	})
 }
 
+// TestAnOlderResultReplacesNone: a report that waits for a slow check has results
+// that others have made older meanwhile.
+func TestAnOlderResultReplacesNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sick atomic.Bool
+		m := monitor(enginetest.Plugins{"h": enginetest.Func(func(ctx context.Context, c plugin.Call) (string, error) {
+			if sick.Load() {
+				return enginetest.Fails(event.Transient, "it is down")(ctx, c)
+			}
+			return "", nil
+		}), "slow": enginetest.After(10*time.Second, enginetest.Echo)})
+		one, both := checked(time.Minute, "h"), checked(time.Minute, "h", "slow")
+		both.Health[1].Every, both.Health[1].Timeout = 0, time.Minute
+		m.CheckNow(t.Context(), one)
+		time.Sleep(time.Second)
+		var run sync.WaitGroup
+		run.Go(func() { m.Check(t.Context(), both, "r") }) // uses that result again
+		time.Sleep(time.Second)
+		sick.Store(true)
+		m.CheckNow(t.Context(), one)
+		run.Wait()
+		if ready, failing := m.Ready(one); ready || fmt.Sprint(failing) != "[h]" {
+			t.Errorf("ready %v, failing %v: the last result says that it is down", ready, failing)
+		}
+		// What an earlier process wrote with a clock that was ahead does not stay.
+		ahead := monitor(enginetest.Plugins{"h": enginetest.Says("")})
+		ahead.Recall("w", []*event.Report{{Checks: map[string]event.Check{"h": {Critical: true, Timestamp: time.Now().Add(time.Hour)}}}})
+		ahead.CheckNow(t.Context(), one)
+		if ready, failing := ahead.Ready(one); !ready {
+			t.Errorf("failing %v by a result that comes from the future", failing)
+		}
+	})
+}
+
 func TestWatchReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sick atomic.Bool
