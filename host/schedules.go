@@ -13,7 +13,7 @@ import (
 // scheduleConfig lets the scheduler start runs of served workflows, with its state
 // in the journal.
 func (s *served) scheduleConfig() schedule.Config {
-	return schedule.Config{Start: s.startDue, Follow: s.followDue, Load: s.loadSchedules, Save: s.saveSchedule,
+	return schedule.Config{Start: s.startDue, Follow: s.followDue, Load: s.loadSchedules, Save: s.saveSchedule, Count: s.telemetry.Due,
 		Audit: func(a event.Audit) { s.Audit(context.Background(), a) }, Log: s.log, Now: s.clock.Now}
 }
 
@@ -23,11 +23,6 @@ func (s *served) startDue(ctx context.Context, due schedule.Due) (string, <-chan
 	if errors.Is(err, errStopping) || errors.Is(err, ErrClosed) {
 		return "", nil, schedule.ErrClosing
 	}
-	outcome := "started"
-	if err != nil {
-		outcome = "failed"
-	}
-	s.telemetry.Due(due.Workflow, outcome)
 	if err != nil {
 		return "", nil, err
 	}

@@ -54,6 +54,9 @@ type Config struct {
 	// that were skipped for the same reason, of the first. What did start is a run,
 	// and recorded as one. nil: nobody.
 	Audit func(event.Audit)
+	// Count is told how many times of a workflow's schedules were started, skipped,
+	// missed or failed: every one that was due, once. nil: nobody.
+	Count func(workflow, outcome string, n int)
 	// Log is told what went wrong beside the runs; nil: nobody.
 	Log *slog.Logger
 	// Now is the clock; nil: time.Now.

@@ -33,18 +33,20 @@ func TestWhatStarts(t *testing.T) {
 		steps []step
 		want  string
 		told  string // in order, a part of each
+		// What became of how many times.
+		became string
 	}{
-		"every hour": {hourly("skip", 0), m, []step{{up: 3*h + m}}, "01T01:00 01T02:00 01T03:00", ""},
+		"every hour": {hourly("skip", 0), m, []step{{up: 3*h + m}}, "01T01:00 01T02:00 01T03:00", "", "started:3"},
 		"no catch_up": {hourly("skip", 0), m, []step{{90 * m, 2 * h}, {up: 2 * h}}, "01T01:00 01T04:00 01T05:00",
-			"no host ran at 2 times, from 2000-01-01T02:00:00Z to 2000-01-01T03:00:00Z, and there is no catch_up"},
-		"skip: one makes up for all": {hourly("skip", 24*h), m, []step{{90 * m, 3 * h}, {up: h}}, "01T01:00 01T04:00 01T05:00", "the next time came"},
-		"queue: all, one by one":     {hourly("queue", 24*h), 10 * m, []step{{90 * m, 3 * h}, {up: h}}, "01T01:00 01T02:00 01T03:00 01T04:00 01T05:00", ""},
-		"allow: all":                 {hourly("allow", 24*h), 10 * h, []step{{90 * m, 3 * h}, {up: h}}, "01T01:00 01T02:00 01T03:00 01T04:00 01T05:00", ""},
-		"only the young":             {hourly("allow", 2*h), m, []step{{90 * m, 3 * h}, {up: m}}, "01T01:00 01T03:00 01T04:00", "no host ran at 2000-01-01T02:00:00Z, longer ago than catch_up (2h)"},
-		"skip: goes on":              {hourly("skip", 0), 150 * m, []step{{up: 6*h + m}}, "01T01:00 01T04:00", "skipped: the run before still goes on (flow-20000101T010000Z"},
-		"queue: waits":               {hourly("queue", 0), 90 * m, []step{{up: 5*h + m}}, "01T01:00 01T02:00 01T03:00", ""},
-		"goes on over a restart":     {hourly("skip", 0), 150 * m, []step{{90 * m, m}, {up: 3 * h}}, "01T01:00 01T04:00", "skipped: the run before still goes on"},
-		"waits over a restart":       {hourly("queue", 0), 150 * m, []step{{150 * m, m}, {up: 2 * h}}, "01T01:00 01T02:00", ""},
+			"no host ran at 2 times, from 2000-01-01T02:00:00Z to 2000-01-01T03:00:00Z, and there is no catch_up", "missed:2 started:3"},
+		"skip: one makes up for all": {hourly("skip", 24*h), m, []step{{90 * m, 3 * h}, {up: h}}, "01T01:00 01T04:00 01T05:00", "the next time came", "skipped:2 started:3"},
+		"queue: all, one by one":     {hourly("queue", 24*h), 10 * m, []step{{90 * m, 3 * h}, {up: h}}, "01T01:00 01T02:00 01T03:00 01T04:00 01T05:00", "", "started:5"},
+		"allow: all":                 {hourly("allow", 24*h), 10 * h, []step{{90 * m, 3 * h}, {up: h}}, "01T01:00 01T02:00 01T03:00 01T04:00 01T05:00", "", "started:5"},
+		"only the young":             {hourly("allow", 2*h), m, []step{{90 * m, 3 * h}, {up: m}}, "01T01:00 01T03:00 01T04:00", "no host ran at 2000-01-01T02:00:00Z, longer ago than catch_up (2h)", "missed:1 started:3"},
+		"skip: goes on":              {hourly("skip", 0), 150 * m, []step{{up: 6*h + m}}, "01T01:00 01T04:00", "skipped: the run before still goes on (flow-20000101T010000Z", "skipped:4 started:2"},
+		"queue: waits":               {hourly("queue", 0), 90 * m, []step{{up: 5*h + m}}, "01T01:00 01T02:00 01T03:00", "", "started:3"},
+		"goes on over a restart":     {hourly("skip", 0), 150 * m, []step{{90 * m, m}, {up: 3 * h}}, "01T01:00 01T04:00", "skipped: the run before still goes on", "skipped:2 started:2"},
+		"waits over a restart":       {hourly("queue", 0), 150 * m, []step{{150 * m, m}, {up: 2 * h}}, "01T01:00 01T02:00", "", "started:2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -63,6 +65,9 @@ func TestWhatStarts(t *testing.T) {
 				}
 				if !strings.Contains(w.told(), c.told) || c.told == "" && w.told() != "" {
 					t.Errorf("told %q, want %q", w.told(), c.told)
+				}
+				if got := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprint(w.became), "map["), "]"); got != c.became {
+					t.Errorf("counted %s, want %s", got, c.became)
 				}
 				if w.again > 0 {
 					t.Errorf("%d runs were started that were there", w.again)

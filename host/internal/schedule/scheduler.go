@@ -164,6 +164,13 @@ type todo struct {
 	states []Saved
 	tables []*timetable // of states
 	audits []event.Audit
+	counts []count
+}
+
+// count is what became of n times of a workflow.
+type count struct {
+	workflow, outcome string
+	n                 int
 }
 
 type job struct {
@@ -210,7 +217,10 @@ func (s *Scheduler) round(ctx context.Context) time.Duration {
 func (s *Scheduler) collect() (todo todo) {
 	for _, t := range s.tables {
 		todo.audits = append(todo.audits, t.notes...)
-		t.notes = nil
+		for outcome, n := range t.became {
+			todo.counts = append(todo.counts, count{t.name, outcome, n})
+		}
+		t.notes, t.became = nil, nil
 		if !t.dirty {
 			continue
 		}
@@ -246,6 +256,11 @@ func (s *Scheduler) keep(ctx context.Context, todo todo) {
 		s.c.Log.Warn("a schedule started nothing", "run", a.Target, "why", a.Detail)
 		if s.c.Audit != nil {
 			s.c.Audit(a)
+		}
+	}
+	if s.c.Count != nil {
+		for _, c := range todo.counts {
+			s.c.Count(c.workflow, c.outcome, c.n)
 		}
 	}
 }

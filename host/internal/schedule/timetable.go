@@ -43,6 +43,7 @@ type timetable struct {
 	removed   bool           // from the file; its runs may still go on
 	dirty     bool           // the state must be saved
 	notes     []event.Audit  // to be told
+	became    map[string]int // to be told: how many times were started, skipped, missed, failed
 	skipping  string         // the reason of the last skip, when it was the last that happened
 }
 
@@ -110,6 +111,7 @@ func (t *timetable) advance(now time.Time) {
 		return
 	}
 	missed, over, list := t.passed(now)
+	t.tally("missed", missed.n+over.n)
 	if missed.n > 0 {
 		t.note(missed.last, "", "missed: no host ran at "+missed.String()+t.whyMissed())
 	}
@@ -181,12 +183,12 @@ func (t *timetable) take(list []time.Time) {
 	newest := list[len(list)-1]
 	if t.spec.Overlap != "queue" && t.spec.Overlap != "allow" {
 		if len(t.state.Open) > 0 {
-			t.skip(newest, "skipped: the run before still goes on ("+t.id(t.state.Open[0])+")")
+			t.skip(newest, len(list), "skipped: the run before still goes on ("+t.id(t.state.Open[0])+")")
 			return
 		}
 		// One start makes up for all.
 		for _, at := range append(t.state.Queue, list[:len(list)-1]...) {
-			t.skip(at, "skipped: the next time came before it was started")
+			t.skip(at, 1, "skipped: the next time came before it was started")
 		}
 		t.state.Queue = []time.Time{newest}
 		return
@@ -194,7 +196,7 @@ func (t *timetable) take(list []time.Time) {
 	t.state.Queue = append(t.state.Queue, list...)
 	if n := len(t.state.Queue) - mostQueued; n > 0 {
 		for _, at := range t.state.Queue[:n] {
-			t.skip(at, fmt.Sprintf("skipped: %d later times wait already", mostQueued))
+			t.skip(at, 1, fmt.Sprintf("skipped: %d later times wait already", mostQueued))
 		}
 		t.state.Queue = slices.Clone(t.state.Queue[n:])
 	}
@@ -235,6 +237,7 @@ func (t *timetable) follow(now time.Time) (Due, bool) {
 // started: the run of a time was accepted.
 func (t *timetable) started(d Due, run string) {
 	t.failures, t.notBefore, t.skipping, t.dirty = 0, time.Time{}, "", true
+	t.tally("started", 1)
 	text := "started"
 	if d.Late {
 		text = "started late, to make up for it"
@@ -252,6 +255,7 @@ func (t *timetable) absent(d Due, now time.Time) {
 		t.state.Queue = slices.Insert(t.state.Queue, 0, d.Time)
 		return
 	}
+	t.tally("missed", 1)
 	t.note(d.Time, "", "missed: the host stopped before it was started"+t.whyMissed())
 }
 
@@ -268,6 +272,7 @@ func (t *timetable) failed(d Due, err error, now time.Time) {
 	told := (*event.Error)(nil)
 	permanent := errors.As(err, &told) && told.Class == event.Permanent
 	if t.removed || permanent || now.Sub(d.Time) >= max(t.spec.CatchUp, late) {
+		t.tally("failed", 1)
 		t.note(d.Time, d.RunID, "not started: "+err.Error())
 		return
 	}
@@ -294,6 +299,7 @@ func (t *timetable) change(index int, spec workflow.Schedule, now time.Time) {
 	t.index, t.spec = index, spec
 	if n := len(t.state.Queue); n > 1 && spec.Overlap != "queue" && spec.Overlap != "allow" {
 		t.state.Queue, t.dirty = t.state.Queue[n-1:], true // it was "queue" before
+		t.tally("skipped", n-1)
 	}
 	if t.removed { // and is back: what was due meanwhile is not
 		t.removed, t.begun, t.state.Last, t.dirty = false, now, now, true
@@ -302,6 +308,7 @@ func (t *timetable) change(index int, spec workflow.Schedule, now time.Time) {
 
 // remove: the file has it no more.
 func (t *timetable) remove() {
+	t.tally("skipped", len(t.state.Queue))
 	for _, at := range t.state.Queue {
 		t.note(at, "", "skipped: the schedule was removed")
 	}
@@ -324,9 +331,10 @@ func (t *timetable) wake() time.Time {
 	return at
 }
 
-// skip notes a time that is left out; of several in a row for the same reason
-// only the first is told.
-func (t *timetable) skip(at time.Time, text string) {
+// skip notes that n times until at are left out; of several in a row for the same
+// reason only the first is told.
+func (t *timetable) skip(at time.Time, n int, text string) {
+	t.tally("skipped", n)
 	before, notes := t.skipping, len(t.notes)
 	t.note(at, "", text)
 	if before == text {
@@ -343,4 +351,15 @@ func (t *timetable) note(at time.Time, run, text string) {
 	}
 	t.notes = append(t.notes, event.Audit{By: "schedule", Action: "run.start", Target: t.id(at),
 		Detail: fmt.Sprintf("%s, due %s (%s): %s", t.name, at.Format(time.RFC3339), t.key, text)})
+}
+
+// tally counts n times of which it is known what became of them.
+func (t *timetable) tally(outcome string, n int) {
+	if n == 0 {
+		return
+	}
+	if t.became == nil {
+		t.became = map[string]int{}
+	}
+	t.became[outcome] += n
 }

@@ -22,6 +22,7 @@ type world struct {
 	runs   map[string]*begunRun
 	order  []string
 	audits []event.Audit
+	became map[string]int
 	takes  func(Due) time.Duration // how long a run takes
 	fails  func(Due) error
 
@@ -40,7 +41,7 @@ type begunRun struct {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, states: map[[2]string][]byte{}, runs: map[string]*begunRun{}, takes: func(Due) time.Duration { return 0 }}
+	return &world{t: t, states: map[[2]string][]byte{}, runs: map[string]*begunRun{}, became: map[string]int{}, takes: func(Due) time.Duration { return 0 }}
 }
 
 // now is the clock on the wall: the real one and how far somebody has set it.
@@ -137,6 +138,11 @@ func (w *world) config() Config {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.audits = append(w.audits, a)
+		},
+		Count: func(_, outcome string, n int) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.became[outcome] += n
 		},
 	}
 }
