@@ -49,6 +49,9 @@ func (a *app) watch() error {
 		exit := r.wait()
 		cancel(nil)
 		if exit != 0 {
+			if s.built != nil {
+				<-s.built // it hears the signal too, and ends
+			}
 			return quietly(exit)
 		}
 		a.say("")
@@ -93,7 +96,6 @@ type watchedRun struct {
 	running  bool
 	again    bool                // something has changed that this run does not have
 	swapped  map[string][32]byte // plugins that have changed while the run went on
-	built    chan build          // nil: nothing is being built
 
 	mu       sync.Mutex
 	answered map[string]bool // the digests of the versions that were called
@@ -142,9 +144,6 @@ func (r *watchedRun) wait() int {
 		case <-ctx.Done():
 			if r.running {
 				<-r.done // it hears it too, and ends
-			}
-			if r.built != nil {
-				<-r.built
 			}
 			return max(interrupted(ctx), 1)
 		case e, open := <-r.watcher.Events:

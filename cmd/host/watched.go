@@ -27,6 +27,7 @@ type watched struct {
 	planned bool     // it could be read, so these are known
 
 	builders []*builder
+	built    chan build // of the one that is at work; nil: nothing is being built
 }
 
 // folder watches a folder, and those below it that may hold schemas and

@@ -173,3 +173,77 @@ func TestWatchRunsAgainForAPluginItMissed(t *testing.T) {
 	}
 	<-code
 }
+
+const slowBuild = `version = 1
+name = "building"
+[input]
+default = "one"
+[plugins.reader]
+source = "plugin/reader.wasm"
+build  = "echo begins >> ../builds; until test -e ../go; do sleep 0.02; done; cp source.txt reader.wasm; echo ends >> ../builds"
+[nodes.read]
+plugin = "reader"
+[output]
+value = "{{ input }}"
+`
+
+// A build outlives the run in which it was begun: the next run waits for it
+// before it builds the same plugin, and so does the end of the command.
+func TestWatchBuildsOneAfterAnother(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the build command is one of sh")
+	}
+	t.Setenv("XDG_CACHE_HOME", compiled())
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	dir := t.TempDir()
+	put := func(name string, text []byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "plugin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	module, err := os.ReadFile(filepath.Join(repo(t), "examples/quickstart/reader.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put("plugin/reader.wasm", module)
+	put("plugin/source.txt", module)
+	put("flow.toml", []byte(slowBuild))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	out, w := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"host", "run", "--watch", filepath.Join(dir, "flow.toml")}, strings.NewReader(""), w, w)
+		w.Close()
+	}()
+	x := newTerminal(t, out)
+	x.expect("watching")
+	put("plugin/source.txt", append(module, 0, 2, 1, 'a'))
+	x.expect("building plugin reader")
+	for _, input := range []string{"two", "three"} { // a run each, while the build goes on
+		put("flow.toml", []byte(strings.Replace(slowBuild, "one", input, 1)))
+		put("plugin/source.txt", append(module, append([]byte{0, 6, 5}, (input + "!!")[:5]...)...))
+		x.expect("building: run ")
+		x.expect("watching")
+	}
+	put("go", nil)
+	x.expect("building plugin reader")
+	x.expect("watching")
+	cancel(&interruption{"ctrl-C", exitInterrupted})
+	for range x.lines {
+	}
+	<-code
+	said, err := os.ReadFile(filepath.Join(dir, "builds"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Fields(string(said)) {
+		if want := []string{"begins", "ends"}[i%2]; line != want {
+			t.Fatalf("builds of one plugin went on side by side:\n%s", said)
+		}
+	}
+}
