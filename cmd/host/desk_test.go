@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -166,6 +167,29 @@ func (d *desk) end(p *started) ended {
 		d.t.Fatalf("%v does not end\n%s", p.cmd.Args, &p.errout)
 	}
 	return ended{}
+}
+
+// follow starts a command and reads what it says on stderr up to some words; said
+// is what comes behind them.
+func (d *desk) follow(words string, args ...string) (follower *exec.Cmd, said io.Reader) {
+	d.t.Helper()
+	follower = exec.Command("host", args...)
+	follower.Env = d.env
+	said, err := follower.StderrPipe()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if err := follower.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = follower.Process.Kill() })
+	var seen bytes.Buffer
+	for one := make([]byte, 1); !strings.Contains(seen.String(), words); seen.Write(one) {
+		if _, err := said.Read(one); err != nil {
+			d.t.Fatalf("%v after %s", err, &seen)
+		}
+	}
+	return follower, said
 }
 
 // host runs a command to its end, which has the exit code want.

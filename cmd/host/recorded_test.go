@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -284,24 +282,7 @@ func TestKilledWhileFollowed(t *testing.T) {
 		t.Run(by, func(t *testing.T) {
 			_, d, p := atWork(t, steps, "/last")
 			args := map[string][]string{"run": {"run", d.file, "--run-id", "job", "--input", p.cmd.Args[len(p.cmd.Args)-1]}, "watch": {"runs", "watch", "job"}}[by]
-			follower := exec.Command("host", args...)
-			follower.Env = d.env
-			said, err := follower.StderrPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := follower.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = follower.Process.Kill() }()
-			line := make([]byte, 1)
-			var seen bytes.Buffer
-			for !strings.Contains(seen.String(), "first: succeeded") {
-				if _, err := said.Read(line); err != nil {
-					t.Fatalf("%v after %s", err, &seen)
-				}
-				seen.Write(line)
-			}
+			follower, said := d.follow("first: succeeded", args...)
 			d.kill(p)
 			rest, _ := io.ReadAll(said)
 			_ = follower.Wait()
@@ -321,25 +302,7 @@ func TestInterruptedFollower(t *testing.T) {
 		t.Skip("starts processes")
 	}
 	s, d, p := atWork(t, steps, "/last")
-	watcher := exec.Command("host", "runs", "watch", "job")
-	watcher.Env = d.env
-	said, err := watcher.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := watcher.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = watcher.Process.Kill() }()
-	// It follows once it shows what has happened.
-	line := make([]byte, 1)
-	var seen bytes.Buffer
-	for !strings.Contains(seen.String(), "first: succeeded") {
-		if _, err := said.Read(line); err != nil {
-			t.Fatalf("%v after %s", err, &seen)
-		}
-		seen.Write(line)
-	}
+	watcher, said := d.follow("first: succeeded", "runs", "watch", "job")
 	if err := watcher.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
