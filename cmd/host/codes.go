@@ -84,7 +84,7 @@ var errorCodes = map[string]explained{
 	"bad_command":        {"The process that works on the run does not understand what it was told: it is another version of host.", "use the version that works on the run"},
 	"invalid_workflow":   {"The workflow file of the run is not valid any more, so the run cannot go on.", "host validate FILE shows what is wrong with it"},
 	"missing_secret":     {"A secret that is not optional is not there, so the run was not started.", "set the environment variable or make the file that [secrets] names"},
-	"bad_setting":        {"A setting comes from an environment variable that is not set, and has no default.", "set the variable, or give a default in the file"},
+	"bad_setting":        {"A setting cannot be used: it comes from an environment variable that is not set and has no default, or an address cannot be listened on, or two workflows that shall be served have one name. Nothing was started.", "change what the message names; for a variable, set it or give a default in the file"},
 	"unsupported":        {"The file is valid, but it needs something that this version of host does not do.", "the message says what; leave that part away"},
 	"permissions_grow":   {"The new version of a plugin may do more than the old one: the workflow file allows it, and only the new module can make use of it. The old version goes on.", "look at what is new; if it shall have it: host plugins swap NAME FILE --accept-permissions"},
 	"replay_differs":     {"Given recorded calls, the new version of a plugin answers otherwise than the old one did. The old version goes on.", "look at the differences; if they are meant, swap without --replay, or be content with less: --same 0.95"},
