@@ -144,7 +144,8 @@ func (h *Host) firstVersion(ctx context.Context, e *entry, spec plugin.Spec, gat
 }
 
 // Rollback goes back to the version of a plugin before the present one, or ends
-// its canary or shadow. Codes: not_found, ambiguous, busy, no_version.
+// its canary or shadow. It is a swap like others, without the gates: the one that
+// it leaves is the version before then, and a second Rollback brings it back. Codes: not_found, ambiguous, busy, no_version.
 func (h *Host) Rollback(ctx context.Context, name, by string) (*PluginInfo, error) {
 	return h.shift(ctx, name, by, func(e *entry, v *plugin.Versions) error {
 		report, err := v.Rollback(ctx)

@@ -138,6 +138,9 @@ func TestSwap(t *testing.T) {
 	if !slices.ContainsFunc(info.Versions, func(v event.PluginVersion) bool { return v.Digest == two }) {
 		t.Errorf("what was rolled back is not among the versions: %+v", info.Versions)
 	}
+	if info, err := s.Rollback(ctx, "shout.up", ""); err != nil || info.Digest != two {
+		t.Errorf("rollback of the rollback: %+v, %v", info, err)
+	}
 	_, err = s.Promote(ctx, "shout.up", "")
 	wantCode(t, err, "no_version")
 	audits, err := s.Audits(ctx, 0)

@@ -84,8 +84,11 @@ type Event struct {
 	Mark uint8  `json:"-"`
 }
 
-// Sink takes events as they happen. Emit is called from many goroutines and
-// must not block for long: the run waits for it.
+// Sink takes events as they happen. Emit is called from many goroutines, one event
+// of a run after the other, and must not block for long: the run waits for it, and
+// so does whoever has something to tell of it. So Emit may cancel or interrupt the
+// run, and start another one; but it must not wait for this one, answer it, swap a
+// plugin or set a breaker, which are told by an event of their own.
 type Sink interface {
 	Emit(*Event)
 }
