@@ -25,7 +25,7 @@ func (h *Host) WatchPlugins(ctx context.Context, w *Workflow, tell func(*SwapRep
 	}
 	only := func(e *entry) bool { return h.plugins.usedByRoot(e, w) }
 	files := pluginFiles(h.plugins.all(nil), only)
-	return plugin.Watch(ctx, files, settle, func(file string) { h.pluginFileChanged(ctx, file, only, tell) })
+	return plugin.Watch(ctx, files, nil, settle, func(file string) { h.pluginFileChanged(ctx, file, only, tell) })
 }
 
 // usedByRoot reports whether a workflow names a plugin.
@@ -104,45 +104,54 @@ func (h *Host) fileSwapped(ctx context.Context, e *entry, file string, report *S
 // watchFiles watches the files of the served workflows and of their plugins, until
 // ctx ends.
 func (s *served) watchFiles(ctx context.Context) {
-	var watches sync.WaitGroup
-	stop := func() {}
-	var watched []string
-	for ctx.Err() == nil {
-		changed := s.flows.next()
-		roots := s.servedRoots()
-		only := func(e *entry) bool { return roots(e.at.root) }
-		files := pluginFiles(s.plugins.all(roots), only)
-		byFile := map[string][]string{} // workflows
-		for _, f := range s.flows.loaded() {
-			for _, file := range f.files {
-				byFile[file] = append(byFile[file], f.name)
-				if !slices.Contains(files, file) {
-					files = append(files, file)
-				}
-			}
+	changed := s.flows.next()
+	watched := s.filesServed()
+	next := make(chan []string)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		if err := plugin.Watch(ctx, watched, next, settle, func(file string) { s.fileChanged(ctx, file) }); err != nil {
+			s.log.Error("files are not watched: what changes is found at the next start", "error", err)
 		}
-		if slices.Sort(files); !slices.Equal(files, watched) {
-			// The next watch begins before the last one ends: so no change is missed.
-			next, stopNext := context.WithCancel(ctx)
-			watches.Go(func() {
-				err := plugin.Watch(next, files, settle, func(file string) {
-					for _, name := range byFile[file] {
-						s.reloadFlow(next, name)
-					}
-					s.pluginFileChanged(next, file, only, nil)
-				})
-				if err != nil && next.Err() == nil {
-					s.log.Error("files are not watched: what changes is found at the next start", "error", err)
-				}
-			})
-			stop()
-			stop, watched = stopNext, files
-		}
+	})
+	defer watch.Wait()
+	for {
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			return
+		}
+		changed = s.flows.next()
+		files := s.filesServed()
+		if slices.Equal(files, watched) {
+			continue
+		}
+		select {
+		case next <- files:
+			watched = files
+		case <-ctx.Done():
+			return
 		}
 	}
-	stop()
-	watches.Wait()
+}
+
+// filesServed are the files of the served workflows and of their plugins, sorted.
+func (s *served) filesServed() []string {
+	files := pluginFiles(s.plugins.all(nil), s.servesPlugin)
+	for _, f := range s.flows.loaded() {
+		files = append(files, f.files...)
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+// servesPlugin tells the plugins of the workflows that are served now.
+func (s *served) servesPlugin(e *entry) bool { return s.flows.get(e.at.root) != nil }
+
+func (s *served) fileChanged(ctx context.Context, file string) {
+	for _, f := range s.flows.loaded() {
+		if slices.Contains(f.files, file) {
+			s.reloadFlow(ctx, f.name)
+		}
+	}
+	s.pluginFileChanged(ctx, file, s.servesPlugin, nil)
 }

@@ -99,11 +99,7 @@ func (r *Runtime) readManifestModule(ctx context.Context, w extism.Wasm, i int, 
 		if s.SHA256 != "" && hash == "" {
 			return nil, bad(codeDigest, "%s needs a hash, because the plugin's sha256 pins the manifest and would not pin this file", w.Path)
 		}
-		path := w.Path
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(base, path)
-		}
-		m.wasm, err = r.readFile(path)
+		m.wasm, err = r.readFile(linkedFile(w, base))
 	case extism.WasmUrl:
 		m.name, m.from, hash = w.Name, w.Url, w.Hash
 		u, parseErr := url.Parse(w.Url)
@@ -127,4 +123,26 @@ func (r *Runtime) readManifestModule(ctx context.Context, w extism.Wasm, i int, 
 		return nil, bad(codeDigest, "%s has the digest %s, but the manifest wants %s", m.from, got, wantedDigest(hash))
 	}
 	return m, nil
+}
+
+func linkedFile(w extism.WasmFile, base string) string {
+	if filepath.IsAbs(w.Path) {
+		return w.Path
+	}
+	return filepath.Join(base, w.Path)
+}
+
+// linkedFiles are the files that a manifest in the folder base names; none when
+// it is no manifest.
+func linkedFiles(data []byte, base string) (files []string) {
+	var m extism.Manifest
+	if json.Unmarshal(data, &m) != nil || len(m.Wasm) > maxLinked {
+		return nil
+	}
+	for _, w := range m.Wasm {
+		if file, ok := w.(extism.WasmFile); ok {
+			files = append(files, linkedFile(file, base))
+		}
+	}
+	return files
 }

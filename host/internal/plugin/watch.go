@@ -2,10 +2,8 @@ package plugin
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,17 +23,21 @@ const lookAgain = 10 * time.Second
 // changed around them for settle; it watches the folders that lead to them, also
 // by way of symbolic links, so that a file may be written, replaced by another
 // one or by a link to one, go and come back. A file that is gone, or is no
-// regular file, keeps the content that was seen last.
+// regular file, keeps the content that was seen last. The content of an Extism
+// manifest is also that of the files that it names.
+//
+// What comes from next are the files from then on; of those that were watched
+// before nothing is missed. nil: they stay the same.
 //
 // changed is called on Watch's goroutine; what changes meanwhile is seen
 // afterwards. Watch returns nil when ctx is done, and an error when nothing can
 // be watched.
-func Watch(ctx context.Context, files []string, settle time.Duration, changed func(file string)) error {
+func Watch(ctx context.Context, files []string, next <-chan []string, settle time.Duration, changed func(file string)) error {
 	w, err := newWatch(files)
 	if err != nil {
 		return err
 	}
-	return w.run(ctx, settle, lookAgain, changed)
+	return w.run(ctx, next, settle, lookAgain, changed)
 }
 
 func newWatch(files []string) (*watch, error) {
@@ -44,20 +46,14 @@ func newWatch(files []string) (*watch, error) {
 		return nil, fmt.Errorf("files cannot be watched: %w", err)
 	}
 	w := &watch{watcher: watcher, folders: map[string]bool{}}
-	for _, f := range files {
-		path, err := filepath.Abs(f)
-		if err != nil {
-			watcher.Close()
-			return nil, fmt.Errorf("%s cannot be watched: %w", f, err)
-		}
-		w.files = append(w.files, &watchedFile{name: f, path: path})
+	err = w.take(files)
+	if err == nil && len(w.folders) == 0 && len(files) > 0 {
+		err = fmt.Errorf("files cannot be watched: none of the folders of %s can", strings.Join(files, ", "))
 	}
-	w.follow()
-	if len(w.folders) == 0 && len(files) > 0 {
+	if err != nil {
 		watcher.Close()
-		return nil, fmt.Errorf("files cannot be watched: none of the folders of %s can", strings.Join(files, ", "))
+		return nil, err
 	}
-	w.look(nil)
 	return w, nil
 }
 
@@ -69,15 +65,34 @@ type watch struct {
 	points  map[string]bool // in them: what leads to a file, or would
 }
 
-// watchedFile is a file as it was last seen.
-type watchedFile struct {
-	name, path string
-	info       os.FileInfo // nil: it was not there
-	digest     string      // of what was seen last; "": nothing was
+// take makes files those that are watched. What was seen of those that are
+// already stays as it is; the others are looked at.
+func (w *watch) take(files []string) error {
+	var all, added []*watchedFile
+	for _, name := range files {
+		i := slices.IndexFunc(w.files, func(f *watchedFile) bool { return f.name == name })
+		if i >= 0 {
+			all = append(all, w.files[i])
+			continue
+		}
+		path, err := filepath.Abs(name)
+		if err != nil {
+			return fmt.Errorf("%s cannot be watched: %w", name, err)
+		}
+		f := &watchedFile{name: name, parts: []filePart{{path: path}}}
+		all, added = append(all, f), append(added, f)
+	}
+	w.files = all
+	w.follow()
+	if look(added, nil) { // the files that a manifest names are known now
+		w.follow()
+		look(added, nil)
+	}
+	return nil
 }
 
 // run tells of changes until ctx is done; then w is closed.
-func (w *watch) run(ctx context.Context, settle, lookAgain time.Duration, changed func(string)) error {
+func (w *watch) run(ctx context.Context, next <-chan []string, settle, lookAgain time.Duration, changed func(string)) error {
 	defer w.watcher.Close()
 	quiet := time.NewTimer(settle)
 	quiet.Stop()
@@ -88,6 +103,11 @@ func (w *watch) run(ctx context.Context, settle, lookAgain time.Duration, change
 		select {
 		case <-ctx.Done():
 			return nil
+		case files := <-next:
+			if err := w.take(files); err != nil {
+				return err
+			}
+			quiet.Reset(settle)
 		case e, open := <-w.watcher.Events:
 			if !open {
 				return errors.New("files are not watched any more: the system ended it")
@@ -116,8 +136,8 @@ func (w *watch) run(ctx context.Context, settle, lookAgain time.Duration, change
 			// What was made between a look at a folder and its being watched is seen
 			// by looking at the files last.
 			w.follow()
-			if w.look(changed) {
-				quiet.Reset(settle) // it was being written while it was read
+			if look(w.files, changed) {
+				quiet.Reset(settle)
 			}
 		}
 	}
@@ -128,8 +148,10 @@ func (w *watch) follow() {
 	lead := map[string]bool{}
 	w.points = map[string]bool{}
 	for _, f := range w.files {
-		for _, point := range leading(f.path) {
-			lead[filepath.Dir(point)], w.points[point] = true, true
+		for _, part := range f.parts {
+			for _, point := range leading(part.path) {
+				lead[filepath.Dir(point)], w.points[point] = true, true
+			}
 		}
 	}
 	for folder := range w.folders {
@@ -192,70 +214,4 @@ func leading(path string) []string {
 }
 
 // stale reports whether a file looks otherwise than when it was read.
-func (w *watch) stale() bool {
-	return slices.ContainsFunc(w.files, func(f *watchedFile) bool {
-		info, err := os.Stat(f.path)
-		if err != nil {
-			return f.info != nil
-		}
-		return f.info == nil || !unchanged(f.info, info)
-	})
-}
-
-func unchanged(a, b os.FileInfo) bool {
-	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
-}
-
-// look reads the files that look otherwise, and tells of those that are. busy is
-// true when one changed while it was read.
-func (w *watch) look(changed func(string)) (busy bool) {
-	for _, f := range w.files {
-		digest, info, err := readDigest(f.path)
-		switch {
-		case errors.Is(err, errBusy):
-			busy = true
-			continue
-		case err != nil:
-			f.info = nil
-			continue
-		}
-		f.info = info
-		if digest != f.digest {
-			f.digest = digest
-			if changed != nil {
-				changed(f.name)
-			}
-		}
-	}
-	return busy
-}
-
-var errBusy = errors.New("it changed while it was read")
-
-// readDigest is the digest of a regular file that nobody writes just now.
-func readDigest(path string) (string, os.FileInfo, error) {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return "", nil, errors.Join(err, os.ErrInvalid) // a pipe would not open
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", nil, err
-	}
-	defer f.Close()
-	before, err := f.Stat()
-	if err != nil || !before.Mode().IsRegular() {
-		return "", nil, errors.Join(err, os.ErrInvalid)
-	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", nil, err
-	}
-	after, err := os.Stat(path)
-	if err != nil {
-		return "", nil, err
-	}
-	if !unchanged(before, after) {
-		return "", nil, errBusy
-	}
-	return digestName([sha256.Size]byte(sum.Sum(nil))), before, nil
-}
+func (w *watch) stale() bool { return slices.ContainsFunc(w.files, (*watchedFile).stale) }

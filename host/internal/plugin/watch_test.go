@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,9 @@ func watchFor(t *testing.T, files ...string) <-chan string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { done <- w.run(ctx, 30*time.Millisecond, 100*time.Millisecond, func(f string) { told <- f }) }()
+	go func() {
+		done <- w.run(ctx, nil, 30*time.Millisecond, 100*time.Millisecond, func(f string) { told <- f })
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -54,6 +57,9 @@ func must(t *testing.T, errs ...error) {
 
 func TestWatch(t *testing.T) {
 	put := func(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }
+	replace := func(path, text string) error {
+		return errors.Join(put(path+".tmp", text), os.Rename(path+".tmp", path))
+	}
 	for name, c := range map[string]struct {
 		path string // what is watched
 		make func(dir string) []error
@@ -111,6 +117,16 @@ func TestWatch(t *testing.T) {
 				return []error{os.Remove(d + "/current"), os.Symlink("releases/2", d+"/current")}
 			},
 			func(d string) []error { return []error{put(d+"/releases/2/a", "3")} },
+		}},
+		"what a manifest names": {"m.json", func(d string) []error {
+			return []error{put(d+"/m.json", `{"wasm":[{"path":"in/a"},{"name":"lib","path":"`+d+`/b"}]}`), os.Mkdir(d+"/in", 0o700), put(d+"/in/a", "1"), put(d+"/b", "1")}
+		}, []func(string) []error{
+			func(d string) []error { return []error{replace(d+"/in/a", "2")} },
+			func(d string) []error { return []error{replace(d+"/b", "2")} },
+			func(d string) []error {
+				return []error{replace(d+"/m.json", `{"wasm":[{"path":"c"}]}`), put(d+"/c", "1")}
+			},
+			func(d string) []error { return []error{replace(d+"/b", "3"), replace(d+"/c", "2")} },
 		}},
 	} {
 		dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -171,7 +187,7 @@ func TestWatchOfHalfAFile(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- w.run(ctx, 500*time.Millisecond, time.Hour, func(f string) {
+		done <- w.run(ctx, nil, 500*time.Millisecond, time.Hour, func(f string) {
 			text, _ := os.ReadFile(f)
 			seen <- string(text)
 		})
@@ -190,13 +206,43 @@ func TestWatchOfHalfAFile(t *testing.T) {
 	must(t, <-done)
 }
 
+// TestWatchOfOtherFiles: other files are watched from then on, and nothing is
+// missed of those that were watched before.
+func TestWatchOfOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	a, b := dir+"/a", dir+"/b"
+	write(t, a, "1")
+	write(t, b, "1")
+	w, err := newWatch([]string{a})
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done, next, told := make(chan error, 1), make(chan []string), make(chan string, 100)
+	go func() { done <- w.run(ctx, next, 30*time.Millisecond, time.Hour, func(f string) { told <- f }) }()
+	for _, text := range []string{"2", "3", "4"} {
+		write(t, a, text) // is not looked at yet
+		next <- []string{b, a}
+		tells(t, told, a)
+	}
+	write(t, b, "2")
+	tells(t, told, b)
+	next <- []string{b}
+	write(t, a, "5")
+	write(t, b, "3")
+	tells(t, told, b)
+	cancel()
+	must(t, <-done)
+	if len(told) > 0 {
+		t.Errorf("told of %s too", <-told)
+	}
+}
+
 func TestWatchOfNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Watch(ctx, nil, time.Second, nil); err != nil {
+	if err := Watch(ctx, nil, nil, time.Second, nil); err != nil {
 		t.Error(err)
 	}
-	if err := Watch(ctx, []string{t.TempDir() + "/a"}, time.Second, nil); err != nil {
+	if err := Watch(ctx, []string{t.TempDir() + "/a"}, nil, time.Second, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,0 +1,127 @@
+package plugin
+
+import (
+	"crypto/sha256"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// watchedFile is a file as it was last seen, with those that it names when it is
+// a manifest.
+type watchedFile struct {
+	name    string
+	parts   []filePart // itself first
+	content string     // the digests of what was seen last; "": nothing was
+}
+
+type filePart struct {
+	path string
+	info os.FileInfo // nil: it was not there
+}
+
+func (f *watchedFile) stale() bool {
+	return slices.ContainsFunc(f.parts, func(p filePart) bool {
+		info, err := os.Stat(p.path)
+		if err != nil {
+			return p.info != nil
+		}
+		return p.info == nil || !unchanged(p.info, info)
+	})
+}
+
+func unchanged(a, b os.FileInfo) bool {
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
+}
+
+// look reads files, and tells of those that have other content. All are read:
+// what is written within one tick of the file system's clock has the time that it
+// had. again is true when that has to be done once more: one changed while it was
+// read, or names other files now.
+func look(files []*watchedFile, changed func(string)) (again bool) {
+	for _, f := range files {
+		before := f.parts
+		content, err := f.read()
+		if errors.Is(err, errBusy) || !slices.EqualFunc(before, f.parts, func(a, b filePart) bool { return a.path == b.path }) {
+			again = true
+		}
+		if err != nil || content == f.content {
+			continue
+		}
+		f.content = content
+		if changed != nil {
+			changed(f.name)
+		}
+	}
+	return again
+}
+
+// read reads all parts, and finds out which these are.
+func (f *watchedFile) read() (content string, err error) {
+	parts := []filePart{{path: f.parts[0].path}}
+	var text manifestText
+	for i := 0; i < len(parts); i++ {
+		sum := sha256.New()
+		to := io.Writer(sum)
+		if i == 0 {
+			to = io.MultiWriter(sum, &text)
+		}
+		info, partErr := readQuiet(parts[i].path, to)
+		parts[i].info, err = info, errors.Join(err, partErr)
+		content += string(sum.Sum(nil))
+		if i == 0 && partErr == nil {
+			for _, path := range linkedFiles(text.text, filepath.Dir(parts[0].path)) {
+				parts = append(parts, filePart{path: path})
+			}
+		}
+	}
+	f.parts = parts
+	return content, err
+}
+
+var errBusy = errors.New("it changed while it was read")
+
+// readQuiet writes a regular file to w, if nobody writes it just now.
+func readQuiet(path string, w io.Writer) (os.FileInfo, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, os.ErrInvalid) // a pipe would not open
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	before, err := f.Stat()
+	if err != nil || !before.Mode().IsRegular() {
+		return nil, errors.Join(err, os.ErrInvalid)
+	}
+	if _, err := io.Copy(w, f); err != nil {
+		return nil, err
+	}
+	after, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !unchanged(before, after) {
+		return nil, errBusy
+	}
+	return before, nil
+}
+
+// manifestText keeps what is written to it, if that may be a manifest.
+type manifestText struct {
+	text []byte
+	none bool
+}
+
+func (m *manifestText) Write(p []byte) (int, error) {
+	if !m.none {
+		m.text = append(m.text, p...)
+		if !isManifest(m.text) || len(m.text) > defaultMaxModule {
+			m.text, m.none = nil, true
+		}
+	}
+	return len(p), nil
+}
