@@ -55,14 +55,11 @@ func (r *Run) hand(e *event.Event) {
 	if r.sink != nil {
 		r.sink.Emit(e)
 	}
-	r.host.toSinks(e)
-	r.feed.Emit(e)
-}
-
-// toSinks hands an event to those who take the events of all runs.
-func (h *Host) toSinks(e *event.Event) {
-	if s := h.config.Sink; s != nil {
+	if s := r.host.config.Sink; s != nil {
 		s.Emit(e)
 	}
-	h.observer.Load().event(e)
+	if r.workflow != nil { // a run that is followed is counted where it is at work
+		r.host.observer.Load().event(e)
+	}
+	r.feed.Emit(e)
 }

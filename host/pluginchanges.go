@@ -56,7 +56,10 @@ func (h *Host) tellRoot(root string, make func() *event.Event) {
 	if len(live) == 0 {
 		e := make()
 		e.V, e.Time = event.Version, h.clock.Now()
-		h.toSinks(e)
+		if s := h.config.Sink; s != nil {
+			s.Emit(e)
+		}
+		h.observer.Load().event(e)
 	}
 }
 
