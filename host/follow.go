@@ -29,16 +29,15 @@ func (h *Host) Follow(ctx context.Context, id string, o Options) (*Run, error) {
 		if cause != nil {
 			reason = cause.Error()
 		}
-		h.ending.Go(func() { _ = h.CancelRun(follow, r.id, reason) })
+		h.later(func(context.Context) { _ = h.CancelRun(follow, r.id, reason) })
 	}
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.closed {
-		h.mu.Unlock()
 		cancel(nil)
 		return nil, ErrClosed
 	}
 	h.followed[r] = true
-	h.mu.Unlock()
 	h.ending.Go(func() {
 		defer cancel(nil)
 		result, err := h.follow(follow, r)

@@ -45,7 +45,7 @@ func (s *served) followDue(ctx context.Context, id string) (<-chan struct{}, boo
 // before.
 func (s *served) ended(ctx context.Context, id string) <-chan struct{} {
 	done := make(chan struct{})
-	s.ending.Go(func() {
+	s.later(func(context.Context) {
 		stop, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		defer cancel()
 		go func() {
