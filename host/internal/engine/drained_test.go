@@ -2,14 +2,14 @@ package engine_test
 
 import (
 	"context"
+	"maps"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"wasmhost/host/event"
-	"wasmhost/host/internal/call"
-	"wasmhost/host/internal/engine"
 	"wasmhost/host/internal/enginetest"
-	"wasmhost/host/internal/health"
 	"wasmhost/host/internal/plugin"
 )
 
@@ -27,15 +27,8 @@ func TestDrainEndsCallsAndBeginsNone(t *testing.T) {
 	}
 	plugins := enginetest.Plugins{"a": enginetest.Func(slow), "b": enginetest.Func(slow)}
 	alive(t, plan, plugins, func(t *testing.T, l *life) {
-		caller := call.NewCaller(l.plugins, call.NewShared(nil, nil), nil)
-		local := &engine.Local{Caller: caller, Health: health.NewMonitor(caller, nil)}
-		c := engine.NewControl()
-		time.AfterFunc(time.Second, c.Drain)
 		began := time.Now()
-		o, err := local.Run(t.Context(), engine.Start{ID: "r", Plan: l.plan, Input: event.Text("in"), Journal: l.book, Parks: true, Emit: l.book.emit, Control: c})
-		if err != nil {
-			t.Fatal(err)
-		}
+		o := l.drained(time.Second)
 		if o.Result.Status != event.Running || time.Since(began) != 10*time.Second || calls["a"] != 1 || calls["b"] != 0 {
 			t.Fatalf("drained after %s: %s, calls %v", time.Since(began), o.Result.Status, calls)
 		}
@@ -58,15 +51,8 @@ func TestDrainCutsWaits(t *testing.T) {
 		return "done", nil
 	}
 	alive(t, plan, enginetest.Plugins{"a": enginetest.Func(fails)}, func(t *testing.T, l *life) {
-		caller := call.NewCaller(l.plugins, call.NewShared(nil, nil), nil)
-		local := &engine.Local{Caller: caller, Health: health.NewMonitor(caller, nil)}
-		c := engine.NewControl()
-		time.AfterFunc(time.Minute, c.Drain)
 		began := time.Now()
-		o, err := local.Run(t.Context(), engine.Start{ID: "r", Plan: l.plan, Input: event.Text("in"), Journal: l.book, Parks: true, Emit: l.book.emit, Control: c})
-		if err != nil {
-			t.Fatal(err)
-		}
+		o := l.drained(time.Minute)
 		if o.Result.Status != event.Running || time.Since(began) != time.Minute || len(attempts) != 1 {
 			t.Fatalf("drained after %s: %s, attempts %v", time.Since(began), o.Result.Status, attempts)
 		}
@@ -74,4 +60,47 @@ func TestDrainCutsWaits(t *testing.T) {
 			t.Errorf("gone on with after %s: %s, attempts %v", time.Since(began), o.Result.Status, attempts)
 		}
 	})
+}
+
+// TestDrainAnywhere: a run that is drained again and again, at any moment, makes
+// the calls that it makes otherwise, each once, and comes to the same.
+func TestDrainAnywhere(t *testing.T) {
+	sub := enginetest.Plan("sub", enginetest.Node("x", enginetest.Once()), enginetest.Node("y", enginetest.Once(), enginetest.Needs("x")))
+	plan := enginetest.Plan("w", enginetest.Concurrency(2), enginetest.RunRetry(1, 7*time.Second), enginetest.Gate("sound"),
+		enginetest.Node("a", enginetest.Once()),
+		enginetest.Node("flaky", enginetest.Once(), enginetest.Needs("a"), enginetest.Retry(2, 5*time.Second)),
+		enginetest.Node("broken", enginetest.Once(), enginetest.Needs("a"), enginetest.Fallback("good")),
+		enginetest.Node("each", enginetest.Once(), enginetest.ForEach([]any{"p", "q", "r"}, 0, 1)),
+		enginetest.Node("sub", enginetest.Needs("broken"), enginetest.Sub(sub)),
+		enginetest.Node("late", enginetest.Once(), enginetest.Needs("each", "sub", "flaky")),
+	)
+	plugins := func(c *counted) enginetest.Plugins {
+		slow := enginetest.After(3*time.Second, enginetest.Says("done"))
+		once := func() enginetest.Func {
+			return enginetest.Then(enginetest.After(3*time.Second, enginetest.Fails(event.Transient, "busy")), slow)
+		}
+		return enginetest.Plugins{"sound": enginetest.Says(""), "a": c.plugin(slow), "flaky": c.plugin(once()), "late": c.plugin(once()),
+			"broken": c.plugin(enginetest.Fails(event.Permanent, "no")), "good": c.plugin(slow), "each": c.plugin(slow), "x": c.plugin(slow), "y": c.plugin(slow)}
+	}
+	whole := &counted{}
+	var want any
+	alive(t, plan, plugins(whole), func(t *testing.T, l *life) {
+		o := l.process(0, 0)
+		if o.Result.Status != event.Degraded || whole.calls["flaky"] != 2 || whole.calls["late"] != 2 {
+			t.Fatalf("%s: %v, %v", o.Result.Status, o.Result.Error, whole.calls)
+		}
+		want = essence(o.Result)
+	})
+	for d := 500 * time.Millisecond; d < 40*time.Second; d += 500 * time.Millisecond {
+		c := &counted{}
+		alive(t, plan, plugins(c), func(t *testing.T, l *life) {
+			o, processes := l.drained(d), 1
+			for ; !o.Result.Status.Ended() && processes < 200; processes++ {
+				o = l.drained(d)
+			}
+			if diff := cmp.Diff(want, essence(o.Result)); diff != "" || !maps.Equal(c.calls, whole.calls) {
+				t.Errorf("drained every %s, %d times: %v calls, want %v (-whole +drained):\n%s", d, processes, c.calls, whole.calls, diff)
+			}
+		})
+	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"wasmhost/host/event"
@@ -9,8 +10,7 @@ import (
 )
 
 // Look is what a history comes to, without going on with the run: its result,
-// or where it stands. Only ID, Plan, Input,
-// History, Parks and Seed of s count.
+// or where it stands. Only ID, Plan, Input, History, Parks and Seed of s count.
 func Look(s Start, now time.Time) (Outcome, error) {
 	base, end := context.WithCancelCause(context.Background())
 	defer end(nil)
@@ -21,7 +21,7 @@ func Look(s Start, now time.Time) (Outcome, error) {
 	if len(s.History) > 0 {
 		r.began = s.History[0].time(now)
 	}
-	r.replay.looking = true
+	r.retold = math.MaxInt // nobody goes on with the run: nothing is told or chosen
 	r.progress = NewProgress(base, s.Plan, s.ID, s.Input, r.began, Options{Parks: s.Parks, Seed: s.Seed})
 	if err := r.replay.all(r, s.History); err != nil {
 		return Outcome{}, err

@@ -17,9 +17,9 @@ func (r *run) check(f *Flow) {
 
 // pause waits before another round of a flow.
 func (r *run) pause(c *Command) {
-	if p := r.replay; p != nil && (r.retold > 0 || p.looking) { // the wait was chosen already
+	if r.replay != nil && r.retold > 0 { // the wait was chosen already
 		r.retold--
-		p.pauses[c.Ladder.keys] = c.Flow
+		r.replay.pauses[c.Ladder.keys] = c.Flow
 		return
 	}
 	f := c.Flow

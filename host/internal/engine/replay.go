@@ -19,8 +19,6 @@ type replay struct {
 	waits   map[string]*note // of the pauses
 	ladders map[string]*Ladder
 	nodes   map[string]nodeKey
-	// looking: nobody goes on with the run.
-	looking bool
 }
 
 func newReplay() *replay {

@@ -30,6 +30,17 @@ type life struct {
 // before the run). away is how long it then takes until somebody goes on.
 func (l *life) process(d, away time.Duration, decisions ...engine.Decision) engine.Outcome {
 	l.t.Helper()
+	return l.until((*engine.Control).Suspend, d, away, decisions...)
+}
+
+// drained is process, and its calls in flight end.
+func (l *life) drained(d time.Duration) engine.Outcome {
+	l.t.Helper()
+	return l.until((*engine.Control).Drain, d, 0)
+}
+
+func (l *life) until(end func(*engine.Control), d, away time.Duration, decisions ...engine.Decision) engine.Outcome {
+	l.t.Helper()
 	caller := call.NewCaller(l.plugins, call.NewShared(nil, nil), nil)
 	local := &engine.Local{Caller: caller, Health: health.NewMonitor(caller, nil)}
 	c := engine.NewControl()
@@ -41,7 +52,7 @@ func (l *life) process(d, away time.Duration, decisions ...engine.Decision) engi
 		})
 	}
 	if d > 0 {
-		timer := time.AfterFunc(d, c.Suspend)
+		timer := time.AfterFunc(d, func() { end(c) })
 		defer timer.Stop()
 	}
 	o, err := local.Run(l.t.Context(), engine.Start{ID: "r", Plan: l.plan, Input: event.Text("in"), Journal: l.book, Parks: true, Emit: l.book.emit,

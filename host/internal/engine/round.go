@@ -3,6 +3,7 @@ package engine
 import (
 	"maps"
 	"slices"
+
 	"wasmhost/host/event"
 	"wasmhost/host/internal/call"
 )
