@@ -25,6 +25,8 @@ type Client struct {
 	token string
 	bad   error // of the URL
 	http  *http.Client
+
+	silences silences
 }
 
 // mostAnswer bounds what a server can make its client hold.
@@ -34,7 +36,7 @@ const mostAnswer = 1 << 30
 // connects to nothing yet: a URL that makes no sense is told by the first call. token
 // may be "" for a server without authentication.
 func Dial(address, token string) *Client {
-	c := &Client{token: token}
+	c := &Client{token: token, silences: patient}
 	u, err := url.Parse(address)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "":
@@ -63,6 +65,7 @@ type ask struct {
 	body         []byte
 	media        string
 	last         string // Last-Event-ID
+	long         bool   // compiles, checks or exports: its answer may take minutes
 }
 
 // jsonAsk has fields for its body.
@@ -82,6 +85,20 @@ func part(name string) (string, error) {
 
 // send makes the request. The answer is one that is no error.
 func (c *Client) send(ctx context.Context, a ask) (*http.Response, error) {
+	answer, err := c.exchange(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode < 300 {
+		return answer, nil
+	}
+	defer func() { _ = answer.Body.Close() }()
+	return nil, c.refused(answer)
+}
+
+// exchange makes the request, and gives up when the server says nothing for too
+// long.
+func (c *Client) exchange(ctx context.Context, a ask) (*http.Response, error) {
 	if c.bad != nil {
 		return nil, c.bad
 	}
@@ -93,8 +110,14 @@ func (c *Client) send(ctx context.Context, a ask) (*http.Response, error) {
 	if a.body != nil {
 		body = bytes.NewReader(a.body)
 	}
-	r, err := http.NewRequestWithContext(ctx, a.method, target, body)
+	within := c.silences.answer
+	if a.long {
+		within = c.silences.long
+	}
+	silence := newSilence(ctx, within)
+	r, err := http.NewRequestWithContext(silence.ctx, a.method, target, body)
 	if err != nil {
+		silence.end()
 		return nil, refusal("bad_request", err.Error())
 	}
 	if a.media != "" {
@@ -108,24 +131,26 @@ func (c *Client) send(ctx context.Context, a ask) (*http.Response, error) {
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return nil, c.unreachable(ctx, err)
+		err = c.unreachable(silence.ctx, err)
+		silence.end()
+		return nil, err
 	}
-	if answer.StatusCode < 300 {
-		return answer, nil
-	}
-	defer func() { _ = answer.Body.Close() }()
-	return nil, c.refused(answer)
+	answer.Body = silence.over(answer.Body, c.silences.between)
+	return answer, nil
 }
 
 // unreachable says in plain words why there was no answer.
 func (c *Client) unreachable(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	var silent *silentError
+	if ctx.Err() != nil && !errors.As(context.Cause(ctx), &silent) {
 		return ctx.Err()
 	}
 	why := err.Error()
 	var named *net.DNSError
 	var dead net.Error
 	switch {
+	case silent != nil || errors.As(err, &silent):
+		why = silent.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		why = "nothing listens there; is host serve running, and is the port right?"
 	case errors.As(err, &named):

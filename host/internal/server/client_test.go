@@ -1,13 +1,16 @@
 package server
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -264,5 +267,81 @@ func TestUnreachable(t *testing.T) {
 			t.Errorf("follow %s: %v", c.address, err)
 		}
 		_ = client.Close()
+	}
+}
+
+// A server that takes connections and says nothing, at once or in the middle of
+// what it says, does not hold its clients for ever. One whose reader takes its time
+// is not silent.
+func TestSilentServer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := make(chan string, 1) // what it says before it goes silent
+	var open sync.WaitGroup
+	open.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			says := <-half
+			open.Go(func() {
+				defer func() { _ = c.Close() }()
+				in := bufio.NewReader(c)
+				if _, err := http.ReadRequest(in); err == nil {
+					_, _ = io.WriteString(c, says)
+				}
+				_, _ = io.Copy(io.Discard, in)
+			})
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); open.Wait() }) // after the clients have gone
+	dial := func(answer, between time.Duration) *Client {
+		c := Dial("http://"+l.Addr().String(), "")
+		c.silences = silences{answer, answer, between}
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	const stream = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+	for what, c := range map[string]struct {
+		says string
+		ask  func(c *Client) error
+	}{
+		"at once":                {"", func(c *Client) error { _, err := c.Plugins(t.Context()); return err }},
+		"in the headers":         {"HTTP/1.1 200 OK\r\nContent-", func(c *Client) error { _, err := c.Runs(t.Context(), event.RunFilter{}); return err }},
+		"in the body":            {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", func(c *Client) error { _, err := c.RunInfo(t.Context(), "r"); return err }},
+		"in what is copied":      {"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", func(c *Client) error { return c.Export(t.Context(), "r", io.Discard) }},
+		"to who begins to watch": {"", func(c *Client) error { return c.Follow(t.Context(), "r", 0, nil) }},
+		"when asked to be ready": {"", func(c *Client) error { return errors.New(strings.Join(c.Ready(t.Context()), "; ")) }},
+	} {
+		half <- c.says
+		if err := c.ask(dial(30*time.Millisecond, 30*time.Millisecond)); err == nil || !strings.Contains(err.Error(), "said nothing for 30ms") {
+			t.Errorf("silent %s: %v", what, err)
+		}
+	}
+
+	// A stream in which nothing comes, not even a sign of life, is taken up again.
+	client := dial(20*time.Second, 500*time.Millisecond)
+	half <- stream + "id: 1\nevent: log\ndata: {\"seq\": 1}\n\n"
+	var seen []uint64
+	go func() { half <- stream + "id: 2\nevent: log\ndata: {\"seq\": 2}\n\nevent: end\ndata: {}\n\n" }()
+	if err := client.Follow(t.Context(), "r", 0, func(e *event.Event) error { seen = append(seen, e.Seq); return nil }); err != nil || len(seen) != 2 {
+		t.Fatalf("followed %v, %v", seen, err)
+	}
+
+	// The time of who reads does not count.
+	half <- "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+	answer, err := client.send(t.Context(), ask{method: "GET", path: "/v1/runs/r/export"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	for range 3 {
+		if answer.Body.(*heard).silence.timer.Stop() {
+			t.Error("the time runs while nobody reads")
+		}
+		_, _ = answer.Body.Read(make([]byte, 1))
 	}
 }

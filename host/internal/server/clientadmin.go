@@ -54,6 +54,7 @@ func (c *Client) Swap(ctx context.Context, r event.SwapRequest) (*event.SwapRepo
 	if r.Module != nil {
 		a = ask{method: http.MethodPut, path: "/v1/plugins/" + name, query: q, body: r.Module, media: "application/wasm"}
 	}
+	a.long = true
 	report, err := one[event.SwapReport](ctx, c, a, nil)
 	var refused *refusedSwap
 	if errors.As(err, &refused) {
@@ -104,22 +105,16 @@ func (c *Client) Health(ctx context.Context) ([]event.HealthInfo, error) {
 // Check runs a workflow's checks now.
 func (c *Client) Check(ctx context.Context, workflow string) (*event.Report, error) {
 	q, err := post("/v1/health/%s/check", workflow, map[string]any{})
+	q.long = true
 	return one[event.Report](ctx, c, q, err)
 }
 
 // Ready is nil when the server takes runs, else why not; that it cannot be reached
 // is such a reason.
 func (c *Client) Ready(ctx context.Context) []string {
-	if c.bad != nil {
-		return []string{c.bad.Error()}
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/readyz", nil)
+	answer, err := c.exchange(ctx, ask{method: http.MethodGet, path: "/readyz"})
 	if err != nil {
 		return []string{err.Error()}
-	}
-	answer, err := c.http.Do(r)
-	if err != nil {
-		return []string{c.unreachable(ctx, err).Error()}
 	}
 	defer func() { _ = answer.Body.Close() }()
 	var a Readiness

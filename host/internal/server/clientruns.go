@@ -165,6 +165,7 @@ func (c *Client) Export(ctx context.Context, id string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	q.long = true
 	return c.raw(ctx, q, w)
 }
 
