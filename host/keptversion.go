@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"wasmhost/host/event"
 	"wasmhost/host/internal/journal"
 	"wasmhost/host/internal/plugin"
 )
@@ -177,7 +176,7 @@ func (h *Host) keepVersion(ctx context.Context, e *entry, v *plugin.Versions, by
 	if err := h.keepModule(s.Digest, current.Module()); err != nil {
 		return err
 	}
-	if before, digest, ok := previousOf(v); ok {
+	if before, digest, ok := v.Previous(); ok {
 		if digest != source {
 			if err := h.keepModule(digest, before.Module); err != nil {
 				return err
@@ -186,20 +185,6 @@ func (h *Host) keepVersion(ctx context.Context, e *entry, v *plugin.Versions, by
 		s.Previous = digest
 	}
 	return h.journal.SaveSwap(ctx, s)
-}
-
-// previousOf is what a rollback goes back to.
-func previousOf(v *plugin.Versions) (s plugin.Spec, digest string, ok bool) {
-	s, _, ok = v.Previous()
-	if !ok {
-		return s, "", false
-	}
-	for _, one := range v.List() {
-		if one.State == event.VersionPrevious || one.State == event.VersionDraining && digest == "" {
-			digest = one.Digest
-		}
-	}
-	return s, digest, digest != ""
 }
 
 func (h *Host) moduleFile(digest string) string {

@@ -241,14 +241,14 @@ func (v *Versions) tell(changes ...VersionChange) {
 }
 
 // Previous is what the version before the current one was loaded from, with its
-// bytes, and where these were from; false: there is none.
-func (v *Versions) Previous() (s Spec, from string, ok bool) {
+// bytes, and its digest; false: there is none.
+func (v *Versions) Previous() (s Spec, digest string, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.previous == nil {
 		return Spec{}, "", false
 	}
-	return v.previous.spec, v.previous.from, true
+	return v.previous.spec, v.previous.digest, true
 }
 
 // Rollback ends the trial, if there is one; else it loads the version before the
@@ -342,17 +342,17 @@ func (v *Versions) Restore(earlier []Recording) {
 func (v *Versions) Close(ctx context.Context) error {
 	v.mu.Lock()
 	v.closed = true
-	open := make([]*Plugin, 0, 1+len(v.draining))
+	v.mu.Unlock()
+	if t := v.now.Load().trial; t != nil {
+		v.end(t, false, "the plugin was closed")
+	}
+	v.shadows.Wait() // they were told to end, and soon have
+	v.mu.Lock()
+	open := []*Plugin{v.Current()}
 	for _, d := range v.draining {
 		open = append(open, d.plugin)
 	}
 	v.mu.Unlock()
-	if t := v.now.Load().trial; t != nil {
-		open = append(open, t.version.plugin)
-		v.end(t, false, "the plugin was closed")
-	}
-	v.shadows.Wait() // they were told to end, and soon have
-	open = append(open, v.Current())
 	var errs []error
 	for _, p := range open {
 		p.pool.end()
