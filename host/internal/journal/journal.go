@@ -156,8 +156,11 @@ func (j *Journal) open(ctx context.Context) error {
 		return err
 	}
 	var err error
+	if j.owner, err = newOwner(j.dir); err != nil {
+		return err
+	}
 	if j.o.Role == "serve" {
-		if j.serve, err = serve(j.dir, fmt.Sprintf("host serve, pid %d", os.Getpid())); err != nil {
+		if j.serve, err = serve(j.dir, j.owner); err != nil {
 			return err
 		}
 	}
@@ -184,9 +187,6 @@ func (j *Journal) open(ctx context.Context) error {
 			acknowledged-uint64(commits), fileName, markName)
 	}
 	bury(j.dir)
-	if j.owner, err = newOwner(j.dir); err != nil {
-		return err
-	}
 	if err := j.announce(); err != nil {
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // An owner is one open Journal. While it lives it holds the lock of a file of
@@ -94,20 +93,14 @@ func bury(dir string) {
 	}
 }
 
-// serve takes the lock that only one "serve" may have.
-func serve(dir, who string) (*os.File, error) {
+// serve takes the lock that only one "serve" may have, and writes down who has it.
+// Nobody else ever takes it, not even to look: see Serving.
+func serve(dir string, by *owner) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "owners", "serve.lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	ok, err := lockFile(f, true)
-	for range 5 {
-		if ok || err != nil {
-			break
-		}
-		time.Sleep(2 * time.Millisecond) // somebody may only have looked: see Serving
-		ok, err = lockFile(f, true)
-	}
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -116,29 +109,32 @@ func serve(dir, who string) (*os.File, error) {
 		var text [128]byte
 		n, _ := f.ReadAt(text[:], 0)
 		f.Close()
-		return nil, &servedError{string(text[:n])}
+		who, _, _ := strings.Cut(string(text[:n]), "\n")
+		return nil, &servedError{who}
 	}
 	if err := f.Truncate(0); err == nil {
-		_, _ = f.WriteAt([]byte(who), 0)
+		_, _ = f.WriteAt(fmt.Appendf(nil, servedBy, os.Getpid(), by.id), 0)
 	}
 	return f, nil
 }
 
+// servedBy is what lies in serve.lock: who, in ownerName's words, and the owner
+// whose own lock tells whether that one still lives.
+const servedBy = "host serve, pid %d\nowner %x\n"
+
 // Serving reports whether a live process has the state folder as its "serve", and
-// which. It makes nothing.
+// which. It makes nothing, and is in nobody's way.
 func Serving(dir string) (pid int, ok bool) {
-	f, err := os.Open(filepath.Join(dir, "owners", "serve.lock"))
+	text, err := os.ReadFile(filepath.Join(dir, "owners", "serve.lock"))
 	if err != nil {
 		return 0, false
 	}
-	defer f.Close()
-	if free, err := lockFile(f, false); err != nil || free {
+	var id int64
+	if _, err := fmt.Sscanf(string(text), servedBy, &pid, &id); err != nil {
 		return 0, false
 	}
-	var text [128]byte
-	n, _ := f.ReadAt(text[:], 0)
-	_, err = fmt.Sscanf(string(text[:n]), "host serve, pid %d", &pid)
-	return pid, err == nil
+	alive, err := lives(dir, id)
+	return pid, alive && err == nil
 }
 
 type servedError struct{ who string }

@@ -155,6 +155,63 @@ func TestOnlyOneServes(t *testing.T) {
 	open(t, dir, Options{Role: "serve"})
 }
 
+// TestServing: who serves is known while it lives, and no longer.
+func TestServing(t *testing.T) {
+	dir := t.TempDir()
+	is := func(when string, want int) {
+		t.Helper()
+		if pid, ok := Serving(dir); pid != want && ok || ok != (want != 0) {
+			t.Errorf("%s: %d, %v", when, pid, ok)
+		}
+	}
+	is("nothing is there", 0)
+	run := open(t, dir, Options{})
+	is("a run goes on", 0)
+	cmd := start(t, "serve", dir)
+	is("it serves", cmd.Process.Pid)
+	must(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	is("it was killed", 0)
+	j := open(t, dir, Options{Role: "serve"})
+	is("another one serves", os.Getpid())
+	shut(t, j)
+	is("it has ended", 0)
+	shut(t, run)
+}
+
+// TestLookingIsInNobodysWay: a server begins at once, however many look whether
+// there is one.
+func TestLookingIsInNobodysWay(t *testing.T) {
+	dir := t.TempDir()
+	shut(t, open(t, dir, Options{Role: "serve"}))
+	stop := make(chan struct{})
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	defer close(stop)
+	for range 4 {
+		looking.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					Serving(dir)
+				}
+			}
+		})
+	}
+	o, err := newOwner(dir)
+	must(t, err)
+	defer o.release()
+	for n := range 2000 {
+		f, err := serve(dir, o)
+		if err != nil {
+			t.Fatalf("after %d times: %v", n, err)
+		}
+		must(t, f.Close())
+	}
+}
+
 // later is a clock that is ahead.
 func later(d time.Duration) func() time.Time { return func() time.Time { return time.Now().Add(d) } }
 
