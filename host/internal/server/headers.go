@@ -43,14 +43,35 @@ func (p *Problem) headers(h http.Header) {
 func allowedHosts(more []string) map[string]bool {
 	hosts := map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}
 	for _, h := range more {
-		if a, err := netip.ParseAddr(h); err == nil && a.Is6() {
-			h = "[" + h + "]"
-		}
-		if name, ok := hostName(h); ok {
+		if name, err := givenHost(h); err == nil {
 			hosts[name] = true
 		}
 	}
 	return hosts
+}
+
+// CheckHosts refuses names that no request can be addressed to. A Server passes
+// them over: who starts one asks first.
+func CheckHosts(names []string) error {
+	for _, h := range names {
+		if _, err := givenHost(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// givenHost is a name that the server shall answer to, as hostName has it.
+func givenHost(h string) (string, error) {
+	bare := h
+	if a, err := netip.ParseAddr(h); err == nil && a.Is6() {
+		bare = "[" + h + "]"
+	}
+	name, ok := hostName(bare)
+	if !ok || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_:") != "" {
+		return "", fmt.Errorf("%q is no name of a host: it is written like host.example.com, without https:// and a path, without wildcards, and in ASCII (xn--…)", shorten(h))
+	}
+	return name, nil
 }
 
 // hostName is a Host header without its port and brackets, in lower case. Only an
