@@ -40,7 +40,7 @@ func (h *Host) Swap(ctx context.Context, r SwapRequest) (*SwapReport, error) {
 		return nil, err
 	}
 	defer e.release()
-	return h.swapTo(ctx, e, r)
+	return h.swapTo(ctx, e, r, false)
 }
 
 // hold keeps others from changing the plugin's version until release.
@@ -56,8 +56,8 @@ func (e *entry) hold() error {
 func (e *entry) release() { <-e.swap }
 
 // swapTo puts a new version through the gates and brings it in. The caller holds
-// the entry.
-func (h *Host) swapTo(ctx context.Context, e *entry, r SwapRequest) (report *SwapReport, err error) {
+// the entry. fileChanged is true when nobody asks for it but the file of the source.
+func (h *Host) swapTo(ctx context.Context, e *entry, r SwapRequest, fileChanged bool) (report *SwapReport, err error) {
 	defer func() {
 		if report != nil {
 			h.observer.Load().swap(e, report)
@@ -90,10 +90,17 @@ func (h *Host) swapTo(ctx context.Context, e *entry, r SwapRequest) (report *Swa
 	var next *plugin.Plugin
 	next, report = h.runtime.Candidate(ctx, spec, versions.Current(), gate)
 	report.Plugin, report.Mode = e.at.String(), r.Mode
+	var held *string // by the source, as far as it is known
 	if from == plugin.FromSource && report.Refused == nil {
-		e.source.Store(&report.To)
+		held = e.source.Swap(&report.To)
 	}
 	switch {
+	case next != nil && fileChanged && held != nil && *held == report.To:
+		// It was gone, or something else for a while: what somebody chose in its place
+		// stays.
+		_ = next.Close(context.WithoutCancel(ctx))
+		report.Unchanged = true
+		return report, nil
 	case next == nil:
 		if report.Unchanged {
 			h.keepSwap(ctx, e, r.By)

@@ -81,7 +81,7 @@ func (h *Host) swapFromFile(ctx context.Context, e *entry) (*SwapReport, error) 
 		return nil, context.Cause(ctx)
 	}
 	defer e.release()
-	return h.swapTo(ctx, e, SwapRequest{Plugin: e.at.String(), Mode: event.SwapNow, By: "file watch"})
+	return h.swapTo(ctx, e, SwapRequest{Plugin: e.at.String(), Mode: event.SwapNow, By: "file watch"}, true)
 }
 
 // fileSwapped says what became of a plugin whose file has changed.
@@ -93,7 +93,11 @@ func (h *Host) fileSwapped(ctx context.Context, e *entry, file string, report *S
 	a := event.Audit{By: "file watch", Action: "plugin.swap", Target: e.at.String(), OK: report.Refused == nil}
 	if report.Refused != nil {
 		a.Detail = fmt.Sprintf("%s: %s", file, report.Refused.Message)
-		h.log.Error("the plugin's file has changed and is refused; the version before goes on", "plugin", e.at.String(), "file", file, "error", report.Refused.Message)
+		what := "has changed and is refused"
+		if report.Refused.Code == "not_found" {
+			what = "is gone"
+		}
+		h.log.Error("the plugin's file "+what+"; the version before goes on", "plugin", e.at.String(), "file", file, "error", report.Refused.Message)
 	} else {
 		a.Detail = fmt.Sprintf("%s: %s, before %s", file, report.To, report.From)
 		h.log.Info("the plugin's file has changed: later calls take the new version", "plugin", e.at.String(), "file", file, "from", report.From, "to", report.To)

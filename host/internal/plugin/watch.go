@@ -22,9 +22,10 @@ const lookAgain = 10 * time.Second
 // at, the first time being when Watch is called. It looks when nothing has
 // changed around them for settle; it watches the folders that lead to them, also
 // by way of symbolic links, so that a file may be written, replaced by another
-// one or by a link to one, go and come back. A file that is gone, or is no
-// regular file, keeps the content that was seen last. The content of an Extism
-// manifest is also that of the files that it names.
+// one or by a link to one, go and come back. A file that is gone for moments, or is
+// no regular file then, keeps the content that was seen last; one that stays away
+// is told once, and again when it is back. The content of an Extism manifest is
+// also that of the files that it names.
 //
 // What comes from next are the files from then on; of those that were watched
 // before nothing is missed. nil: they stay the same.
@@ -131,6 +132,11 @@ func (w *watch) run(ctx context.Context, next <-chan []string, settle, lookAgain
 		case <-again.C:
 			if w.stale() {
 				quiet.Reset(settle)
+			}
+			for _, f := range w.files {
+				if f.vanished() {
+					changed(f.name)
+				}
 			}
 		case <-quiet.C:
 			// What was made between a look at a folder and its being watched is seen

@@ -11,7 +11,7 @@ import (
 )
 
 // watchFor watches files, and returns what tells of them.
-func watchFor(t *testing.T, files ...string) <-chan string {
+func watchFor(t *testing.T, lookAgain time.Duration, files ...string) <-chan string {
 	t.Helper()
 	told := make(chan string, 100)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -21,7 +21,7 @@ func watchFor(t *testing.T, files ...string) <-chan string {
 		t.Fatal(err)
 	}
 	go func() {
-		done <- w.run(ctx, nil, 30*time.Millisecond, 100*time.Millisecond, func(f string) { told <- f })
+		done <- w.run(ctx, nil, 30*time.Millisecond, lookAgain, func(f string) { told <- f })
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -133,7 +133,7 @@ func TestWatch(t *testing.T) {
 		must(t, err)
 		must(t, c.make(dir)...)
 		file := filepath.Join(dir, c.path)
-		told := watchFor(t, file)
+		told := watchFor(t, time.Second, file)
 		for i, change := range c.changes {
 			t.Logf("%s: %d", name, i)
 			must(t, change(dir)...)
@@ -162,7 +162,7 @@ func TestWatchTellsOfContent(t *testing.T) {
 	a, b := dir+"/a", dir+"/b"
 	write(t, a, "1")
 	write(t, b, "1")
-	told := watchFor(t, a, b)
+	told := watchFor(t, time.Hour, a, b)
 	now := time.Now()
 	must(t, os.Chtimes(a, now, now))
 	write(t, a, "1")
@@ -270,4 +270,20 @@ func TestLeading(t *testing.T) {
 	if n := len(leading(dir + "/loop/f")); n != maxLinks+1 {
 		t.Errorf("a loop: %d", n)
 	}
+}
+
+// TestWatchOfAFileThatStaysAway: it is told once, and again when it is back, also as
+// it was.
+func TestWatchOfAFileThatStaysAway(t *testing.T) {
+	dir := t.TempDir()
+	a, b := dir+"/a", dir+"/b"
+	write(t, a, "1")
+	write(t, b, "1")
+	told := watchFor(t, 100*time.Millisecond, a, b)
+	must(t, os.Remove(a))
+	tells(t, told, a)
+	write(t, b, "2")
+	tells(t, told, b)
+	write(t, a, "1")
+	tells(t, told, a)
 }

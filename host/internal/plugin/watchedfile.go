@@ -15,6 +15,7 @@ type watchedFile struct {
 	name    string
 	parts   []filePart // itself first
 	content string     // the digests of what was seen last; "": nothing was
+	away    int        // how often in a row it was not there when it was looked for
 }
 
 type filePart struct {
@@ -30,6 +31,20 @@ func (f *watchedFile) stale() bool {
 		}
 		return p.info == nil || !unchanged(p.info, info)
 	})
+}
+
+// vanished reports, once, that the file was not there twice in a row: who builds it
+// anew may take it away for a moment.
+func (f *watchedFile) vanished() bool {
+	if info, err := os.Stat(f.parts[0].path); f.content == "" || err == nil && info.Mode().IsRegular() {
+		f.away = 0
+		return false
+	}
+	if f.away++; f.away < 2 {
+		return false
+	}
+	f.content, f.away = "", 0 // whatever it holds when it is back, it is told
+	return true
 }
 
 func unchanged(a, b os.FileInfo) bool {
