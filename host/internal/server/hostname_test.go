@@ -2,6 +2,19 @@ package server
 
 import "testing"
 
+func TestCheckHosts(t *testing.T) {
+	for _, h := range []string{"flows.example", "[2001:db8::1]", "2001:db8::2", "box.example:8443", "Other.Example.", "192.0.2.1", "xn--mnchen-3ya.example", "my_box"} {
+		if err := CheckHosts([]string{h}); err != nil {
+			t.Errorf("%s: %v", h, err)
+		}
+	}
+	for _, h := range []string{"", "https://flows.example", "flows.example/pages", "*.example", "a:b:c", "two words", "münchen.example", "[::1", "one.example,two.example"} {
+		if err := CheckHosts([]string{"good.example", h}); err == nil {
+			t.Errorf("%q is taken for a name", h)
+		}
+	}
+}
+
 // What a Host header says must be what a browser went to, whole: a form that other
 // readers take for another name is refused.
 func TestHostForms(t *testing.T) {

@@ -220,3 +220,26 @@ func TestAssets(t *testing.T) {
 		t.Errorf("an asset that is not there: %d", w.Code)
 	}
 }
+
+// TestGraphStyle: a graph looks in a page as it does by itself. A page holds no
+// style, so the style sheet has that of the drawing.
+func TestGraphStyle(t *testing.T) {
+	s := newSite(t, lively(t))
+	svg := s.get("/v1/workflows/orders/graph.svg").Body.String()
+	_, style, _ := strings.Cut(svg, "<style>")
+	style, _, found := strings.Cut(style, "</style>")
+	link := byTag(parse(t, s.get("/runs")), "link", "stylesheet")
+	if sheet := s.get(link).Body.String(); !found || !strings.Contains(sheet, strings.TrimSpace(style)) {
+		t.Errorf("%s lacks the style of the drawing; copy it there from workflow/graph_svg.go:\n%s", link, style)
+	}
+}
+
+// byTag is where the first element of a name and rel leads.
+func byTag(page *html.Node, name, rel string) string {
+	for n := range page.Descendants() {
+		if n.Type == html.ElementNode && n.Data == name && attr(n, "rel") == rel {
+			return attr(n, "href")
+		}
+	}
+	return ""
+}

@@ -685,7 +685,7 @@ func lively(t testing.TB) *memory {
 	}
 	next := time.Date(now.Year(), now.Month(), now.Day()+1, 6, 30, 0, 0, zone)
 	m.schedule = []event.ScheduleInfo{
-		{Workflow: "orders", Cron: "30 6 * * mon-fri", Timezone: "Europe/Berlin", Overlap: "queue", CatchUp: "2h0m0s", Next: []time.Time{next, next.AddDate(0, 0, 1), next.AddDate(0, 0, 2)}, Last: next.AddDate(0, 0, -1), LastRun: "orders-0-done", LastText: "started", Queued: 1},
+		{Workflow: "orders", Cron: "30 6 * * mon-fri", Timezone: "Europe/Berlin", Overlap: "queue", CatchUp: "2h", Next: []time.Time{next, next.AddDate(0, 0, 1), next.AddDate(0, 0, 2)}, Last: next.AddDate(0, 0, -1), LastRun: "orders-0-done", LastText: "started", Queued: 1},
 		{Workflow: "archive", Index: 0, Cron: "@daily", Timezone: "UTC", Overlap: "skip", Next: []time.Time{now.Add(90 * time.Minute)}},
 	}
 	report := func(at time.Time, healthy bool) *event.Report {
