@@ -197,7 +197,6 @@ func (j *Journal) write(batch []op, e errands) bool {
 			results[i] = err
 		}
 		if o.w != nil {
-			o.w.backlog.Add(-o.size)
 			if results[i] != nil && o.w.poison(results[i]) {
 				j.orphan(o.w)
 			}

@@ -56,7 +56,7 @@ func TestBatch(t *testing.T) {
 				mu.Unlock()
 			})
 		}
-		if w.Backlog() == 0 {
+		if j.Stats().Backlog == 0 {
 			t.Error("nothing waits")
 		}
 	}

@@ -52,8 +52,8 @@ func TestRunLife(t *testing.T) {
 			must(t, append1(w, step("r1", n)))
 		}
 	}
-	if w.Backlog() != 0 {
-		t.Errorf("backlog %d", w.Backlog())
+	if n := j.Stats().Backlog; n != 0 {
+		t.Errorf("backlog %d", n)
 	}
 	list, err := j.Records(ctx, "r1", 0, 0)
 	must(t, err)

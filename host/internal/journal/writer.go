@@ -30,9 +30,8 @@ type Writer struct {
 	chain uint32
 	ended bool
 
-	backlog atomic.Int64
-	failed  atomic.Pointer[error]
-	lost    chan struct{}
+	failed atomic.Pointer[error]
+	lost   chan struct{}
 
 	checked int64 // the committer's: the transaction that made sure
 	told    int64 // the poller's: the last command
@@ -92,17 +91,10 @@ func (w *Writer) hand(o op) {
 	if w.ended {
 		o.rec, o.act = nil, func(*tx) error { return errEnded }
 	}
-	w.backlog.Add(o.size)
-	if !w.j.put(o, o.done != nil) {
-		w.backlog.Add(-o.size)
-		if o.done != nil {
-			go o.done(ErrClosed) // the goroutine that would call it has gone
-		}
+	if !w.j.put(o, o.done != nil) && o.done != nil {
+		go o.done(ErrClosed) // the goroutine that would call it has gone
 	}
 }
-
-// Backlog is how many bytes, roughly, wait to be written.
-func (w *Writer) Backlog() int64 { return w.backlog.Load() }
 
 // Lost is closed when the run cannot be written any more: another process owns
 // it, a write failed, or the journal was closed. Err tells which. After a write
