@@ -68,5 +68,6 @@ var Codes = map[string]CodeInfo{
 	"unreachable_fallback":   {Warning: true, About: `A constant always answers, so the fallbacks after it are never asked. Move it to the end.`},
 	"unreachable_error_edge": {Warning: true, About: `The node runs only after a failure, but none of the nodes that it needs can fail: each has a constant as its last resort.`},
 	"health_gate_off":        {Warning: true, About: `The check is critical, but with health_gate = "off" no check keeps a run from starting. Set critical = false, or health_gate = "critical".`},
+	"plain_text":             {Warning: true, About: `The text holds {{ }}, but it is not a template: it is shown as it stands. Only with, for_each and output.value take expressions; the question of an approval is plain text. Who answers finds the outputs of the nodes before it in "host runs show ID -o json" and on the run's page.`},
 	"unused_permission":      {Warning: true, About: `Nothing can use the network permission: no node and no check uses the plugin, its module makes no HTTP requests, or its own list does not ask for that origin. Permissions that nobody needs are best not given.`},
 }

@@ -69,7 +69,7 @@ func TestFindings(t *testing.T) {
 	// Every code has a case that shows its message.
 	for _, code := range slices.Sorted(maps.Keys(workflow.Codes)) {
 		switch code {
-		case "too_large", "bad_signature": // see TestLargeFiles; later issues
+		case "too_large", "bad_signature": // see TestLargeFiles; it is reserved
 			continue
 		}
 		if !seen[code] {

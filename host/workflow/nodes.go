@@ -50,6 +50,9 @@ func (b *builder) node(n *Node, e *entry) {
 	case "approval":
 		n.Kind = ApprovalNode
 		n.Approval, _ = t.str("approval")
+		if strings.Contains(n.Approval, "{{") {
+			b.say(t.get("approval"), "plain_text", "with, for_each and output.value take expressions; a question is plain text", "an approval's text is shown as it stands, with its {{ }}")
+		}
 		for i := range t.entries {
 			k := &t.entries[i]
 			if nodeShape.byID[k.key] != nil && !slices.Contains(approvalKeys, k.key) && k.key != "plugin" && k.key != "workflow" {
