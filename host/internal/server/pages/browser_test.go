@@ -178,6 +178,13 @@ func TestBrowser(t *testing.T) {
 		tab.NodeStatus("validate", "succeeded")
 		tab.Text("#live-state", "live")
 	})
+	t.Run("logged out elsewhere", func(t *testing.T) {
+		_, tab, _ := open(t, pagestest.Desktop)
+		tab.Expect("status of 401")
+		tab.Go("/health")
+		pagestest.Ask[bool](tab, `(fetch("/logout", {method: "POST"}), true)`)
+		tab.Text("#live-state", "logged out")
+	})
 	t.Run("log out", func(t *testing.T) {
 		_, tab, _ := open(t, pagestest.Phone)
 		tab.Follow("form[action='/logout'] button")

@@ -64,13 +64,17 @@
     }
     for (let i = to.length; i < from.length; i++) from[i].remove();
   };
-  let fetching = false, again = false, cost = 0;
+  let fetching = false, again = false, cost = 0, over = false;
+  // The session has ended: to ask on would count as guessing.
+  const leave = () => { over = true; delete body.dataset.live; hangUp(); say("· logged out"); };
   const refresh = async () => {
+    if (over) return;
     if (fetching) { again = true; return; }
     fetching = true;
     const began = performance.now();
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+      if (answer.status === 401) return leave();
       if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-fresh][id]")) {
@@ -80,7 +84,7 @@
       if (!page.body.dataset.live && body.dataset.live) { delete body.dataset.live; hangUp(); say(""); }
       else if (page.body.dataset.live && !body.dataset.live) { body.dataset.live = page.body.dataset.live; dial(); } // it goes on after all
       tick();
-    } catch { say("not connected"); }
+    } catch { say("· not connected"); }
     cost = performance.now() - began;
     fetching = false;
     if (again) { again = false; soon(); }
@@ -101,6 +105,7 @@
     const mine = line = new AbortController();
     try {
       const answer = await fetch(body.dataset.live, { headers: { Accept: "text/event-stream", "Last-Event-ID": seen }, signal: mine.signal });
+      if (answer.status === 401) return leave();
       if (answer.status === 204) { delete body.dataset.live; say(""); line = null; soon(); return; } // it has ended, maybe since the page was drawn
       if (!answer.ok || !answer.body) throw new Error(String(answer.status));
       say("· live");
