@@ -122,7 +122,7 @@ func (h *Host) RunResult(ctx context.Context, id string) (*event.Result, error) 
 
 // soFar is what a run that has not ended has come to, as its events tell it.
 func (h *Host) soFar(ctx context.Context, info *journal.Run) (*event.Result, error) {
-	events, err := h.eventsOf(ctx, info.ID)
+	events, err := h.eventsOf(ctx, info)
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,7 @@ type Host struct {
 	local   *engine.Local
 
 	journal *journal.Journal // nil: none
+	read    lastRead
 	log     *slog.Logger
 
 	// Of a Host that serves; see Serve.

@@ -53,6 +53,7 @@ func (h *Host) remove(r *Run) {
 		delete(h.runs, r.id)
 	}
 	h.mu.Unlock()
+	h.read.forget(r.id)
 }
 
 // arrived tells those who follow a run that it is at work here.

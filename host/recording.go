@@ -189,28 +189,6 @@ func seedOf(r *journal.Record) (*engine.Seed, error) {
 	return &engine.Seed{Result: &result, From: n.From}, nil
 }
 
-// eventsOf are the events of a run since its generation began.
-func (h *Host) eventsOf(ctx context.Context, id string) ([]*event.Event, error) {
-	var all []*event.Event
-	for after := uint64(0); ; {
-		records, err := h.journal.Records(ctx, id, after, chunk)
-		if err != nil {
-			return nil, err
-		}
-		for i := range records {
-			if records[i].Mark == engine.MarkSeed {
-				all = nil
-			} else if e := records[i].Event; e != nil {
-				all = append(all, e)
-			}
-		}
-		if len(records) < chunk {
-			return all, nil
-		}
-		after = records[len(records)-1].N
-	}
-}
-
 // ran learns from a run's history which version of a plugin it had.
 func (r *Run) ran(plugin, digest string) {
 	r.mu.Lock()

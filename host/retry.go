@@ -131,7 +131,11 @@ func (h *Host) cutOff(ctx context.Context, info *journal.Run, w *Workflow, ro Re
 		}
 	}
 	text, err := json.Marshal(result)
-	return result, text, err
+	if err != nil {
+		return nil, nil, err
+	}
+	var own event.Result // the engine goes on with it, and what there is may be shown to others
+	return &own, text, json.Unmarshal(text, &own)
 }
 
 // callAgain answers nodes whose outcome nobody knows: call them once more.

@@ -26,7 +26,7 @@ func (h *Host) Why(ctx context.Context, id string) ([]Wait, error) {
 	case info.Status == event.Waiting:
 		return h.whyWaiting(ctx, info)
 	}
-	events, err := h.eventsOf(ctx, info.ID)
+	events, err := h.eventsOf(ctx, info)
 	if err != nil {
 		return nil, h.recorded(err)
 	}
@@ -117,7 +117,7 @@ func (h *Host) whyWaiting(ctx context.Context, info *journal.Run) ([]Wait, error
 	if err != nil {
 		return nil, err
 	}
-	events, err := h.eventsOf(ctx, info.ID)
+	events, err := h.eventsOf(ctx, info)
 	if err != nil {
 		return nil, h.recorded(err)
 	}
