@@ -156,6 +156,95 @@ func TestClockIsSet(t *testing.T) {
 	}
 }
 
+// TestClocksOfAZone: what becomes due around a change of clocks, and how much of it
+// is made up for, when no host runs meanwhile.
+func TestClocksOfAZone(t *testing.T) {
+	berlin := func(cron, overlap string, catchUp time.Duration) workflow.Schedule {
+		return workflow.Schedule{Cron: cron, Timezone: "Europe/Berlin", Overlap: overlap, CatchUp: catchUp}
+	}
+	const day = 24 * time.Hour
+	for name, c := range map[string]struct {
+		begin    string
+		spec     workflow.Schedule
+		up, down time.Duration // then two hours up
+		want     string        // in UTC
+		told     string
+	}{
+		"left out, at work":                {"2026-03-29T00:15:00Z", berlin("30 2 * * *", "skip", 0), day, 0, "29T01:00 30T00:30", ""},
+		"left out, down for an hour":       {"2026-03-29T00:15:00Z", berlin("30 2 * * *", "skip", 0), time.Minute, time.Hour, "", "no host ran at 2026-03-29T01:00:00Z"},
+		"left out, made up for":            {"2026-03-29T00:15:00Z", berlin("30 2 * * *", "skip", time.Hour), time.Minute, time.Hour, "29T01:00", ""},
+		"comes twice, at work":             {"2026-10-24T23:45:00Z", berlin("30 2 * * *", "skip", 0), 3 * time.Hour, 0, "25T00:30", ""},
+		"comes twice, down between":        {"2026-10-24T23:45:00Z", berlin("30 2 * * *", "allow", day), 50 * time.Minute, 50 * time.Minute, "25T00:30", ""},
+		"comes twice, down for the first":  {"2026-10-24T23:45:00Z", berlin("30 2 * * *", "allow", day), 30 * time.Minute, 50 * time.Minute, "25T00:30", ""},
+		"every hour goes on":               {"2026-10-24T23:45:00Z", berlin("0 * * * *", "queue", 0), 3 * time.Hour, 0, "25T00:00 25T01:00 25T02:00 25T03:00 25T04:00", ""},
+		"every hour, all made up for":      {"2026-10-24T23:45:00Z", berlin("0 * * * *", "queue", day), time.Minute, 3 * time.Hour, "25T00:00 25T01:00 25T02:00 25T03:00 25T04:00", ""},
+		"every hour, and one is left out":  {"2026-03-29T00:15:00Z", berlin("0 * * * *", "allow", day), time.Minute, 2 * time.Hour, "29T01:00 29T02:00 29T03:00 29T04:00", ""},
+		"every hour, one makes up for all": {"2026-03-29T00:15:00Z", berlin("0 * * * *", "skip", day), time.Minute, 2 * time.Hour, "29T02:00 29T03:00 29T04:00", "the next time came before"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				begin, err := time.Parse(time.RFC3339, c.begin)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.setClock(time.Until(begin))
+				_, stop := w.process(c.spec)
+				time.Sleep(c.up)
+				stop()
+				time.Sleep(c.down)
+				_, stop = w.process(c.spec)
+				time.Sleep(2 * time.Hour)
+				stop()
+				got := w.dues()
+				slices.Sort(got) // several may start at once
+				if got := strings.Join(got, " "); got != c.want {
+					t.Errorf("%s\nwant %s\ntold %s", got, c.want, w.told())
+				}
+				if !strings.Contains(w.told(), c.told) || c.told == "" && w.told() != "" {
+					t.Errorf("told %q, want %q", w.told(), c.told)
+				}
+			})
+		})
+	}
+}
+
+// TestClockIsSetBetween: the clock is put back while no host runs. What was decided
+// about is not started again, and a run that goes on holds back what it held back.
+func TestClockIsSetBetween(t *testing.T) {
+	for name, c := range map[string]struct {
+		back    time.Duration
+		overlap string
+		takes   time.Duration
+		want    string
+	}{
+		"an hour":                        {time.Hour, "skip", time.Minute, "01T01:00 01T02:00 01T03:00"},
+		"an hour, a run goes on":         {time.Hour, "skip", 150 * time.Minute, "01T01:00 01T03:00"},
+		"an hour, the next waits for it": {time.Hour, "queue", 150 * time.Minute, "01T01:00 01T02:00"},
+		"ten hours":                      {10 * time.Hour, "allow", time.Minute, "01T01:00 01T02:00 31T17:00 31T18:00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.takes = func(Due) time.Duration { return c.takes }
+				_, stop := w.process(hourly(c.overlap, 0))
+				time.Sleep(150 * time.Minute)
+				stop()
+				w.setClock(-c.back)
+				_, stop = w.process(hourly(c.overlap, 0))
+				time.Sleep(140 * time.Minute)
+				stop()
+				got := w.dues()
+				slices.Sort(got)
+				if got := strings.Join(got, " "); got != c.want || w.again > 0 {
+					t.Errorf("%s, %d again\nwant %s\ntold %s", got, w.again, c.want, w.told())
+				}
+				time.Sleep(24 * time.Hour) // for the runs' own timers
+			})
+		})
+	}
+}
+
 // TestStartFails: tried again while the time is young, told when it is given up.
 func TestStartFails(t *testing.T) {
 	for name, c := range map[string]struct {
