@@ -27,10 +27,10 @@ func init() { parts["write"] = writeUntilKilled }
 
 const killRuns = 6
 
-// writeUntilKilled goes on with the runs that are there, and says on stdout what
-// was acknowledged. JOURNAL_KILL is "POINT:N": it dies when it passes the point
-// for the N-th time; "disk:N": before the N-th write or sync of a file.
-func writeUntilKilled(dir string) error {
+// deadly are the options of a process that dies as JOURNAL_KILL says. "POINT:N":
+// when it passes the point for the N-th time; "disk:N": before the N-th write or
+// sync of a file.
+func deadly() (Options, error) {
 	point, count, _ := strings.Cut(os.Getenv("JOURNAL_KILL"), ":")
 	n, _ := strconv.ParseInt(count, 10, 64)
 	var passed atomic.Int64
@@ -47,7 +47,7 @@ func writeUntilKilled(dir string) error {
 	}}
 	if point == "disk" {
 		if err := faulty(); err != nil {
-			return err
+			return o, err
 		}
 		o.vfs = faultyVFS
 		failing(0, func(op string, _ int32) bool {
@@ -56,6 +56,16 @@ func writeUntilKilled(dir string) error {
 			}
 			return false
 		})
+	}
+	return o, nil
+}
+
+// writeUntilKilled goes on with the runs that are there, and says on stdout what
+// was acknowledged.
+func writeUntilKilled(dir string) error {
+	o, err := deadly()
+	if err != nil {
+		return err
 	}
 	ctx := context.Background()
 	j, err := Open(ctx, dir, o)
@@ -156,9 +166,10 @@ func killOnce(t *testing.T, cmd *exec.Cmd, fromOutside bool, after time.Duration
 	}
 }
 
-func lookAfter(t *testing.T, dir, where string, acked map[string]int) {
+// leftBehind shows the second build the files as the dead process left them, before
+// anybody opens them.
+func leftBehind(t *testing.T, dir string) {
 	t.Helper()
-	// The second build first sees the files as the dead process left them.
 	left := t.TempDir()
 	for _, name := range []string{fileName, fileName + "-wal"} {
 		if b, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
@@ -166,6 +177,11 @@ func lookAfter(t *testing.T, dir, where string, acked map[string]int) {
 		}
 	}
 	secondBuild(t, left)
+}
+
+func lookAfter(t *testing.T, dir, where string, acked map[string]int) {
+	t.Helper()
+	leftBehind(t, dir)
 	j, err := Open(t.Context(), dir, Options{})
 	if err != nil {
 		t.Fatalf("killed at %q: %v", where, err)
