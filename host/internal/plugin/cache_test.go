@@ -102,6 +102,9 @@ func TestCodeIsShared(t *testing.T) {
 	if a.program != b.program {
 		t.Error("compiled twice")
 	}
+	if &a.Module()[0] != &b.Module()[0] {
+		t.Error("its bytes are held twice")
+	}
 	succeeds(t, a, "config", "k", "")
 	succeeds(t, b, "config", "k", "of b")
 	if err := a.Close(t.Context()); err != nil {

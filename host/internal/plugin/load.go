@@ -58,7 +58,6 @@ func (r *Runtime) assemble(ctx context.Context, s Spec, img *image) (*Plugin, *e
 	p := &Plugin{
 		runtime:       r,
 		spec:          s,
-		image:         img.kept(),
 		reach:         img.reach(),
 		limits:        img.tighten(s.Limits.withDefaults()),
 		timeout:       img.timeout,

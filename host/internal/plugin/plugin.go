@@ -19,7 +19,6 @@ type Plugin struct {
 	limits  Limits
 	timeout time.Duration // a manifest's own; 0: none
 	exports exports
-	image   *image // as it was read
 	reach   reach
 	binary  map[string]bool // functions whose output is bytes, as described
 
@@ -92,7 +91,7 @@ func (p *Plugin) Digest() string { return p.program.digest }
 
 // Module are the bytes that it was loaded from: of a module, or of a manifest.
 // Nobody may change them.
-func (p *Plugin) Module() []byte { return p.image.source }
+func (p *Plugin) Module() []byte { return p.program.image.source }
 
 // Call runs one function and returns what it wrote. It waits for a free
 // instance, runs the module's initialisers and the function on the caller's

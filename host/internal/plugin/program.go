@@ -24,6 +24,7 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesTailCall | experi
 type program struct {
 	owner  *Runtime
 	digest string
+	image  *image                // as it was read first
 	units  []unit                // in the image's order: main last
 	kernel wazero.CompiledModule // nil: the ABI has none
 
@@ -51,7 +52,7 @@ func (r *Runtime) use(ctx context.Context, img *image) (*program, *event.Error) 
 	r.mu.Lock()
 	p := r.programs[img.digest]
 	if p == nil {
-		p = &program{owner: r, digest: img.digest}
+		p = &program{owner: r, digest: img.digest, image: img.kept()}
 		r.programs[img.digest] = p
 	}
 	p.users++

@@ -31,7 +31,7 @@ func (p *Plugin) replica(ctx context.Context) (*Plugin, *event.Error) {
 		}
 	}
 	s.Reset, s.Allow.HTTP, s.Allow.Env, s.Secrets, s.Record = ResetInstance, nil, nil, nil, 0
-	img := p.image.kept()
+	img := p.program.image.kept()
 	if err := p.runtime.finish(img, s.ABI); err != nil {
 		return nil, err
 	}

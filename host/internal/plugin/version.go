@@ -85,6 +85,6 @@ type former struct {
 
 func (v *version) former(now time.Time) *former {
 	s := v.plugin.spec
-	s.Module, s.kept = v.plugin.image.source, v.plugin.image
+	s.Module, s.kept = v.plugin.program.image.source, v.plugin.program.image
 	return &former{spec: s, digest: v.plugin.Digest(), from: v.from, since: now, tally: v.tally}
 }
