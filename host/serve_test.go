@@ -288,7 +288,8 @@ func TestGracefulStop(t *testing.T) {
 	out.next(t, "/a")
 	s.stop()
 	until(t, "the server to refuse runs", func() bool {
-		_, _, err := s.Start(t.Context(), host.StartRequest{Workflow: "long"})
+		// The run that is there: another one might still be taken.
+		_, _, err := s.Start(t.Context(), host.StartRequest{Workflow: "long", RunID: "long-1"})
 		var e *event.Error
 		return errors.As(err, &e) && e.Code == "stopping"
 	})
