@@ -64,7 +64,7 @@ func (h *Host) follow(ctx context.Context, r *Run) (*event.Result, error) {
 		for {
 			records, err := h.journal.Records(ctx, r.id, after, chunk)
 			if err != nil {
-				return nil, err
+				return nil, h.recorded(err)
 			}
 			for i := range records {
 				after = records[i].N
@@ -107,7 +107,7 @@ func (h *Host) RunResult(ctx context.Context, id string) (*event.Result, error) 
 	if info.Status.Ended() || info.Status == event.Waiting {
 		text, err := h.journal.Result(ctx, info.ID)
 		if err != nil {
-			return nil, err
+			return nil, h.recorded(err)
 		}
 		if text != nil {
 			var result event.Result
@@ -124,7 +124,7 @@ func (h *Host) RunResult(ctx context.Context, id string) (*event.Result, error) 
 func (h *Host) soFar(ctx context.Context, info *journal.Run) (*event.Result, error) {
 	events, err := h.eventsOf(ctx, info)
 	if err != nil {
-		return nil, err
+		return nil, h.recorded(err)
 	}
 	r := &event.Result{RunID: info.ID, Workflow: info.Workflow, LevelName: info.Workflow, Status: info.Status, Nodes: event.NodeMap{}, StartedAt: info.CreatedAt,
 		Metrics:    event.Metrics{SuccessRatePercent: 100, CircuitBreakerState: map[string]string{}},

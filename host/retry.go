@@ -121,7 +121,7 @@ func (h *Host) retryable(ctx context.Context, info *journal.Run, w *Workflow, ro
 func (h *Host) cutOff(ctx context.Context, info *journal.Run, w *Workflow, ro RetryOptions) (*event.Result, []byte, error) {
 	result, err := h.soFar(ctx, info)
 	if err != nil {
-		return nil, nil, h.recorded(err)
+		return nil, nil, err
 	}
 	for i := range w.plan.Nodes {
 		n := &w.plan.Nodes[i]

@@ -47,7 +47,8 @@ func (h *Host) RunCounts(ctx context.Context, workflow string) (map[event.Status
 	if h.journal == nil {
 		return nil, errNoJournal
 	}
-	return h.journal.Counts(ctx, workflow)
+	counts, err := h.journal.Counts(ctx, workflow)
+	return counts, h.recorded(err)
 }
 
 // RunInfo is one run. id may be the beginning of one, of six characters or more.
