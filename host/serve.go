@@ -27,7 +27,7 @@ import (
 // missing_secret, address_in_use.
 func (h *Host) Serve(ctx context.Context, o ServeOptions) error {
 	o.setDefaults()
-	if err := h.servable(); err != nil {
+	if err := h.servable(o); err != nil {
 		if o.Listener != nil {
 			_ = o.Listener.Close()
 		}
@@ -71,13 +71,16 @@ type served struct {
 
 var errServed = refusal("bad_setting", "this Host serves already")
 
-// servable refuses a Host that was not opened for it.
-func (h *Host) servable() error {
+// servable refuses a Host that was not opened for it, and what cannot be served.
+func (h *Host) servable(o ServeOptions) error {
 	switch {
 	case !h.records():
 		return refusal("no_journal", "serving needs a journal with recorded runs: open the Host with a State folder, and not with DurableNone")
 	case h.config.Role != "serve":
 		return refusal("bad_setting", `serving needs a Host that was opened with the Role "serve", so that there is only one in a state folder`)
+	}
+	if err := server.CheckHosts(o.Hosts); err != nil {
+		return refusal("bad_setting", err.Error())
 	}
 	return nil
 }
