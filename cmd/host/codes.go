@@ -87,7 +87,7 @@ var errorCodes = map[string]explained{
 	"bad_setting":        {"A setting cannot be used: it comes from an environment variable that is not set and has no default, or an address cannot be listened on, or two workflows that shall be served have one name. Nothing was started.", "change what the message names; for a variable, set it or give a default in the file"},
 	"unsupported":        {"The file is valid, but it needs something that this version of host does not do.", "the message says what; leave that part away"},
 	"permissions_grow":   {"The new version of a plugin may do more than the old one: the workflow file allows it, and only the new module can make use of it. The old version goes on.", "look at what is new; if it shall have it: host plugins swap NAME FILE --accept-permissions"},
-	"replay_differs":     {"Given recorded calls, the new version of a plugin answers otherwise than the old one did. The old version goes on.", "look at the differences; if they are meant, swap without --replay, or be content with less: --same 0.95"},
+	"replay_differs":     {"Given recorded calls, the new version of a plugin answers otherwise than the old one did. The old version goes on.", "look at the differences; if they are meant, swap without --replay, or be content with a smaller share by --same"},
 	"pinned":             {"The workflow file names the plugin's sha256, so that nothing else runs.", "put the new digest into the file, or swap it nevertheless with --unpin"},
 	"busy":               {"Another swap of the plugin is under way.", "wait until it has ended: host plugins show NAME"},
 	"no_version":         {"The plugin has no version to go back to, or none on trial to promote.", "host plugins show NAME lists the versions"},

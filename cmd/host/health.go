@@ -33,7 +33,7 @@ Exit codes: 0 every critical check is healthy, 6 one is not, 2 a setting or secr
 			if a.c.IsSet("history") {
 				return a.healthHistory(a.c.Int("history"))
 			}
-			return a.health()
+			return a.orServed("health", a.health())
 		}),
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/urfave/cli/v2"
@@ -143,7 +144,7 @@ func (a *app) pluginsSwap(s server) error {
 		return err
 	}
 	if e := report.Refused; e != nil {
-		return &failure{exit: exitModule, cause: e, message: "the new version was refused, the old one goes on: " + describe(e), hint: nextStep(e.Code)}
+		return &failure{exit: exitModule, cause: e, message: "the new version was refused, the old one goes on: " + describe(e), hint: refusedNext(report)}
 	}
 	if a.format == "text" {
 		a.say("%s", swapped(report))
@@ -151,8 +152,23 @@ func (a *app) pluginsSwap(s server) error {
 	return nil
 }
 
+// refusedNext is the advice for a swap that was refused. What --same would have
+// let pass is known only from the replay itself.
+func refusedNext(r *event.SwapReport) string {
+	next := nextStep(r.Refused.Code)
+	if r.Refused.Code != "replay_differs" || r.Replay == nil {
+		return next
+	}
+	if compared := r.Replay.Calls - r.Replay.Skipped; compared > 0 {
+		if share := 100 * r.Replay.Identical / compared; share > 0 {
+			next = fmt.Sprintf("with --same %.2f it passes; %s", float64(share)/100, next)
+		}
+	}
+	return next
+}
+
 func (a *app) pluginsRollbackCommand() *cli.Command {
-	return a.moveCommand("rollback", "go back to the version before, or end a canary or shadow", server.Rollback, "is %s again")
+	return a.moveCommand("rollback", "go back to the version before (twice: forward again), or end a canary or shadow", server.Rollback, "is %s again")
 }
 
 func (a *app) pluginsPromoteCommand() *cli.Command {

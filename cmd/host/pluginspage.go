@@ -118,7 +118,7 @@ func writePlugin(w io.Writer, p *event.PluginInfo) error {
 	return writeTable(w, rows, 0)
 }
 
-// writeSwap writes the steps of a swap.
+// writeSwap writes the steps of a swap. Why it was refused is said after it, once.
 func writeSwap(w io.Writer, r *event.SwapReport) error {
 	out := &page{w: w}
 	wide := 0
@@ -131,6 +131,9 @@ func writeSwap(w io.Writer, r *event.SwapReport) error {
 			mark = "failed"
 		}
 		text := clean(s.Text)
+		if r.Refused != nil && s.Text == r.Refused.Message {
+			text = ""
+		}
 		if text != "" {
 			text = "  " + text
 		}

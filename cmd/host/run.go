@@ -51,9 +51,9 @@ no server), 6 refused by the health gate, 7 deadline, 8 refused module, 9 journa
 				if a.given["run-id"] {
 					return usage("--run-id names one run, and --watch makes many: leave one of them out").with(helpHint("run"))
 				}
-				return a.watch()
+				return a.orServed("run", a.watch())
 			}
-			return a.runOnce(a.ctx, nil)
+			return a.orServed("run", a.runOnce(a.ctx, nil))
 		}),
 	}
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"wasmhost/host"
 	"wasmhost/host/event"
@@ -95,9 +97,37 @@ func (a *app) servedWorkflow(s server, arg string) (*event.WorkflowInfo, error) 
 	}
 	if plan != nil && plan.Digest != w.Digest {
 		return nil, &failure{exit: exitUsage, message: fmt.Sprintf("%s is not what the server has as workflow %s", clean(arg), clean(name)),
-			hint: "to run what the server has: " + a.again("run", quoted(name)) + "; the server reads changed files when it is started again"}
+			hint: "to run what the server has: " + a.again("run", quoted(name)) + "; a server takes a changed file by itself, if it is its own and valid: host serve says so on stderr"}
 	}
 	return w, nil
+}
+
+// orServed adds to the failure of a file that is not there that the server of the
+// state folder has a workflow of that name: without --server nobody asks it.
+func (a *app) orServed(command string, err error) error {
+	name := a.c.Args().First()
+	var f *failure
+	if _, gone := os.Stat(name); !os.IsNotExist(gone) || !errors.As(err, &f) || f.exit != exitNotFound {
+		return err
+	}
+	dir, unknown := a.stateDir()
+	if unknown != nil {
+		return err
+	}
+	info, away := host.Served(dir)
+	if away != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, 5*time.Second)
+	defer cancel()
+	s, refused := a.dial(info.URL)
+	if refused != nil {
+		return err
+	}
+	if _, _, none := s.Workflow(ctx, name); none != nil {
+		return err
+	}
+	return f.with("the server of the state folder has a workflow of that name: " + a.again(command, quoted(name), "--server", info.URL))
 }
 
 // localWorkflow is the workflow file that an argument names, "" when it names

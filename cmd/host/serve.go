@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -115,6 +116,11 @@ func (a *app) serveOptions() (o host.ServeOptions, err error) {
 		return o, usage("--grace %s: give a time", o.Grace)
 	case a.c.IsSet("grace") && o.Grace == 0:
 		o.Grace = time.Nanosecond // not the default
+	}
+	if o.BaseURL != "" {
+		if u, err := url.Parse(o.BaseURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return o, usage("--base-url %s is no address of pages", clean(o.BaseURL)).with("for instance https://host.example.com")
+		}
 	}
 	if o.Addr == "" {
 		o.Addr = host.DefaultAddr

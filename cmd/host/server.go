@@ -49,8 +49,15 @@ func (a *app) serverAtHand() (server, error) {
 	return a.dial(info.URL)
 }
 
-// dial makes a client of a server. Nothing is sent yet.
+// dial makes a client of a server. Nothing is sent yet. A server that has the
+// state folder and was named as localhost is asked where it listens: elsewhere
+// under that name, on ::1, somebody else might listen for its token.
 func (a *app) dial(url string) (server, error) {
+	if dir, err := a.stateDir(); err == nil && strings.HasPrefix(url, "http://localhost:") {
+		if info, err := host.Served(dir); err == nil && info.URL == strings.Replace(url, "localhost", "127.0.0.1", 1) {
+			url = info.URL
+		}
+	}
 	token, err := a.tokenFor(url)
 	if err != nil {
 		return server{}, err

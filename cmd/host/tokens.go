@@ -13,6 +13,10 @@ import (
 // scopes are what a token can be good for, each for what those before it are too.
 var scopes = []string{"read", "run", "approve", "admin"}
 
+// telling are the forms of commands that tell a secret once: made and told to
+// nobody it would be of no use.
+var telling = []string{"text", "json", "jsonl"}
+
 // tokenKeeper has the tokens: a server, or the state folder while none runs.
 type tokenKeeper interface {
 	Tokens(ctx context.Context) ([]host.TokenInfo, error)
@@ -65,7 +69,7 @@ is good for what those before it are too:
   approve  answer nodes that wait for a person
   admin    swap plugins, set breakers, delete runs, manage tokens`,
 		Flags: append([]cli.Flag{&cli.StringFlag{Name: "scope", Usage: "`SCOPE` " + strings.Join(scopes, ", "), DefaultText: "read"}}, serverFlags()...),
-		Action: a.action(1, 1, forms, func() error {
+		Action: a.action(1, 1, telling, func() error {
 			scope := a.c.String("scope")
 			if scope == "" {
 				scope = "read"
@@ -82,7 +86,7 @@ is good for what those before it are too:
 			switch a.format {
 			case "json", "jsonl":
 				return writeJSON(a.out, map[string]string{"name": name, "scope": scope, "secret": secret}, a.format == "json")
-			case "text":
+			default:
 				a.say("token %s may %s; this is the only time that it is shown:", clean(name), scope)
 				_, err = fmt.Fprintln(a.out, secret)
 			}
@@ -145,7 +149,11 @@ func (a *app) tokensLoginCommand() *cli.Command {
 		Description: `The link works for ten minutes, and the session that it opens may do everything. Others than the owner of
 the server log in at /login with a token of their own.`,
 		Flags: serverFlags(),
-		Action: a.atServerAtHand(0, 0, func(s server) error {
+		Action: a.action(0, 0, telling, func() error {
+			s, err := a.serverAtHand()
+			if err != nil {
+				return err
+			}
 			link, err := s.LoginLink(a.ctx)
 			if err != nil {
 				return a.runFailed(err)
@@ -153,7 +161,7 @@ the server log in at /login with a token of their own.`,
 			switch a.format {
 			case "json", "jsonl":
 				return writeJSON(a.out, map[string]string{"url": link}, a.format == "json")
-			case "text":
+			default:
 				_, err = fmt.Fprintln(a.out, link)
 			}
 			return err
