@@ -1,8 +1,10 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -34,11 +36,7 @@ func (h *Host) Why(ctx context.Context, id string) ([]Wait, error) {
 	if !info.Alive {
 		all = append(all, Wait{Kind: "process", Text: "the process that worked on it is gone; nobody works on it now", Next: "host runs resume " + info.ID})
 	}
-	w := watching{now: h.clock.Now(), last: map[string]*event.Event{}}
-	for _, e := range events {
-		w.see(e)
-	}
-	all = append(all, w.waits(info)...)
+	all = append(all, watch(events, h.clock.Now()).waits(info)...)
 	if len(all) == 0 {
 		all = append(all, Wait{Kind: "queue", Text: "nothing of it runs yet: its plugins are being loaded, or its health checked"})
 	}
@@ -49,20 +47,27 @@ func (h *Host) Why(ctx context.Context, id string) ([]Wait, error) {
 type watching struct {
 	now   time.Time
 	last  map[string]*event.Event // by node, the event that says where it stands
-	order []string
-	open  []*event.Event // breakers
+	begun map[string]uint64       // by node, the number of the event that it began with
+	open  []*event.Event          // breakers
+}
+
+func watch(events []*event.Event, now time.Time) *watching {
+	w := &watching{now: now, last: map[string]*event.Event{}, begun: map[string]uint64{}}
+	for _, e := range events {
+		w.see(e)
+	}
+	return w
 }
 
 func (w *watching) see(e *event.Event) {
 	switch e.Type {
 	case event.NodeStarted, event.NodeRetrying, event.NodeAttemptFailed, event.FallbackUsed, event.NodeWaiting:
 		if w.last[e.Node] == nil {
-			w.order = append(w.order, e.Node)
+			w.begun[e.Node] = e.Seq
 		}
 		w.last[e.Node] = e
 	case event.NodeSucceeded, event.NodeFailed, event.NodeSkipped:
 		delete(w.last, e.Node)
-		w.order = slices.DeleteFunc(w.order, func(n string) bool { return n == e.Node })
 	case event.BreakerChanged:
 		w.open = slices.DeleteFunc(w.open, func(o *event.Event) bool { return o.Breaker == e.Breaker })
 		if e.To == "open" {
@@ -73,7 +78,7 @@ func (w *watching) see(e *event.Event) {
 
 func (w *watching) waits(info *journal.Run) []Wait {
 	var all []Wait
-	for _, node := range w.order {
+	for _, node := range slices.SortedFunc(maps.Keys(w.last), func(a, b string) int { return cmp.Compare(w.begun[a], w.begun[b]) }) {
 		e := w.last[node]
 		one := Wait{Node: node, Kind: "running"}
 		switch e.Type {
@@ -121,12 +126,8 @@ func (h *Host) whyWaiting(ctx context.Context, info *journal.Run) ([]Wait, error
 	if err != nil {
 		return nil, h.recorded(err)
 	}
-	w := watching{now: h.clock.Now(), last: map[string]*event.Event{}}
-	for _, e := range events {
-		w.see(e)
-	}
 	var all []Wait
-	for _, one := range w.waits(info) {
+	for _, one := range watch(events, h.clock.Now()).waits(info) {
 		if one.Kind != "approval" && one.Kind != "outcome_unknown" {
 			continue
 		}
