@@ -27,8 +27,9 @@ func (c *Control) Decide(d Decision, done func(*event.Error)) {
 // by then is for whoever goes on with the history. Only for runs with a journal.
 func (c *Control) Suspend() { c.box.put(message{kind: suspended}) }
 
-// Drain lets the calls in flight end and begins no others; then it is as Suspend.
-// Only for runs with a journal.
+// Drain lets the calls in flight end, with the fallback that takes over at once
+// from one that fails, and begins no others: no node, no further attempt, no hedge.
+// Then it is as Suspend. Only for runs with a journal.
 func (c *Control) Drain() { c.box.put(message{kind: drained}) }
 
 var errSuspended = errors.New("the process that works on the run ends")

@@ -62,6 +62,39 @@ func TestDrainCutsWaits(t *testing.T) {
 	})
 }
 
+// TestDrainBeginsNoAttempt: while another node's call is let end, the wait of a
+// node ends: its next attempt is for the next process, whether a slot is free for
+// it, or it queues for one by then or already.
+func TestDrainBeginsNoAttempt(t *testing.T) {
+	for name, c := range map[string]struct {
+		slots int
+		after time.Duration
+	}{"free": {2, time.Second}, "queues later": {1, time.Second}, "queues": {1, 10 * time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			plan := enginetest.Plan("w", enginetest.Concurrency(c.slots),
+				enginetest.Node("a", enginetest.Retry(3, 5*time.Second)), enginetest.Node("b", enginetest.Once()))
+			var attempts []int
+			fails := func(_ context.Context, c plugin.Call) (string, error) {
+				attempts = append(attempts, c.Meta.Attempt)
+				if len(attempts) == 1 {
+					return "", &event.Error{Class: event.Transient, Message: "not yet"}
+				}
+				return "done", nil
+			}
+			alive(t, plan, enginetest.Plugins{"a": enginetest.Func(fails), "b": enginetest.After(time.Minute, enginetest.Says("done"))}, func(t *testing.T, l *life) {
+				began := time.Now()
+				o := l.drained(c.after)
+				if o.Result.Status != event.Running || time.Since(began) != time.Minute || len(attempts) != 1 {
+					t.Fatalf("drained after %s: %s, attempts %v", time.Since(began), o.Result.Status, attempts)
+				}
+				if o := l.process(0, 0); o.Result.Status != event.Succeeded || len(attempts) != 2 || attempts[1] != 2 || time.Since(began) != time.Minute {
+					t.Errorf("gone on with after %s: %s, attempts %v", time.Since(began), o.Result.Status, attempts)
+				}
+			})
+		})
+	}
+}
+
 // TestDrainAnywhere: a run that is drained again and again, at any moment, makes
 // the calls that it makes otherwise, each once, and comes to the same.
 func TestDrainAnywhere(t *testing.T) {

@@ -50,7 +50,10 @@ func (r *run) take(m *message) {
 		r.suspend()
 		return
 	case drained:
-		r.draining = r.start.Journal != nil
+		if r.start.Journal != nil {
+			r.draining = true
+			r.slots.shut.Store(true)
+		}
 		return
 	case Call:
 		if m.worker != nil {

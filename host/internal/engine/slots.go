@@ -18,6 +18,7 @@ type slots struct {
 	sem   *semaphore.Weighted
 	wake  func()      // tells the loop that a slot may be free for a reservation
 	woken atomic.Bool // it was told and has not looked yet
+	shut  atomic.Bool // who comes back from a wait gets none any more
 }
 
 func newSlots(n int, wake func()) *slots {
@@ -28,6 +29,22 @@ func newSlots(n int, wake func()) *slots {
 // reserve takes a slot if one is free and nobody who came back from a wait
 // queues for it.
 func (s *slots) reserve() bool { return s.sem.TryAcquire(1) }
+
+// acquire waits for a slot, for ever once they are shut: the attempt that would
+// begin is for the next process.
+func (s *slots) acquire(ctx context.Context) error {
+	if !s.shut.Load() {
+		if s.sem.Acquire(ctx, 1) != nil {
+			return context.Cause(ctx)
+		}
+		if !s.shut.Load() {
+			return nil
+		}
+		s.leave() // it was in the queue when they were shut
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
 
 // idle takes all slots when none is taken: then no call is in flight, and none can
 // begin any more.
@@ -65,8 +82,8 @@ func (t *ticket) Enter(ctx context.Context) error {
 	if had {
 		return nil
 	}
-	if t.slots.sem.Acquire(ctx, 1) != nil {
-		return context.Cause(ctx)
+	if err := t.slots.acquire(ctx); err != nil {
+		return err
 	}
 	t.mu.Lock()
 	t.inside++
@@ -76,7 +93,7 @@ func (t *ticket) Enter(ctx context.Context) error {
 
 // TryEnter takes a slot if one is free now; the reserved one is not for hedges.
 func (t *ticket) TryEnter() bool {
-	if !t.slots.reserve() {
+	if t.slots.shut.Load() || !t.slots.reserve() {
 		return false
 	}
 	t.mu.Lock()
