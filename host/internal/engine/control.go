@@ -14,12 +14,13 @@ type Control struct{ box *mailbox }
 func NewControl() *Control { return &Control{box: newMailbox()} }
 
 // Decide brings a person's answer. done is told when it is kept and counts, or
-// why not: not_waiting, unknown_node, ambiguous, invalid_output, run_ended, or
-// an error of the journal. It must not block.
+// why not: not_waiting, unknown_node, ambiguous, invalid_output, run_ended, closed
+// (the work on the run ends here, and the run does not: the answer did not count
+// and has to be given again), or an error of the journal. It must not block.
 func (c *Control) Decide(d Decision, done func(*event.Error)) {
 	m := message{kind: decided, decision: &d, done: done}
 	if !c.box.put(m) {
-		m.refuse()
+		m.refuse(c.box.why)
 	}
 }
 
@@ -44,14 +45,28 @@ func (r *run) suspend() {
 
 // refuse answers a decision that comes too late, or whose run ended while it was
 // on its way through the journal.
-func (m *message) refuse() {
+func (m *message) refuse(why *event.Error) {
 	switch {
 	case m.done == nil:
 	case m.lost != nil:
 		m.done(asJournalError(m.lost))
 	default:
-		m.done(&event.Error{Class: event.Permanent, Code: "run_ended", Message: "the run does not wait for anybody any more"})
+		m.done(why)
 	}
+}
+
+var (
+	errEnded   = &event.Error{Class: event.Permanent, Code: "run_ended", Message: "the run does not wait for anybody any more"}
+	errLeaving = &event.Error{Class: event.Transient, Code: "closed",
+		Message: "the host that works on the run is stopping, and the answer was not taken; give it again when the run goes on"}
+)
+
+// late is why nobody may decide any more.
+func (r *run) late() *event.Error {
+	if r.suspended && !r.progress.Over() {
+		return errLeaving
+	}
+	return errEnded
 }
 
 // close refuses what nobody has looked at, and stops the deadlines of a run that
@@ -63,7 +78,8 @@ func (r *run) close() {
 	for _, f := range r.nodes {
 		r.endFrame(f, nil)
 	}
-	for _, m := range append(r.box.close(), r.later...) {
-		m.refuse()
+	why := r.late()
+	for _, m := range append(r.box.close(why), r.later...) {
+		m.refuse(why)
 	}
 }

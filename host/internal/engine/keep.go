@@ -42,7 +42,7 @@ func (r *run) keep(m message) {
 	r.start.Journal.Keep(e, func(err error) {
 		m.lost = err
 		if !r.box.put(m) {
-			m.refuse()
+			m.refuse(r.box.why)
 		}
 	})
 }

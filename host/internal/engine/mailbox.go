@@ -1,6 +1,10 @@
 package engine
 
-import "sync"
+import (
+	"sync"
+
+	"wasmhost/host/event"
+)
 
 // mailbox brings messages to a run's loop, in order. Who puts one in never
 // waits: the journal's goroutine serves many runs and must not be held up by
@@ -10,6 +14,7 @@ type mailbox struct {
 	mail   []message
 	spare  []message // the last batch, used again
 	closed bool
+	why    *event.Error  // it was closed; set before closed is
 	full   chan struct{} // a token while mail may wait
 }
 
@@ -57,10 +62,11 @@ func (b *mailbox) empty() bool {
 	return len(b.mail) == 0
 }
 
-// close lets no further message in and returns those that nobody has seen.
-func (b *mailbox) close() []message {
+// close lets no further message in, says why, and returns those that nobody has
+// seen.
+func (b *mailbox) close(why *event.Error) []message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.closed = true
+	b.closed, b.why = true, why
 	return b.mail
 }

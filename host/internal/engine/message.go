@@ -94,7 +94,7 @@ func (r *run) take(m *message) {
 // It counts when it is kept.
 func (r *run) wish(m *message) {
 	if r.broken != nil || r.suspended || r.progress.Over() {
-		m.refuse()
+		m.refuse(r.late())
 		return
 	}
 	if m.kind == decided {
