@@ -15,7 +15,8 @@ type Approval = event.Approval
 
 // Approve answers a waiting node and goes on with the run, here or where it
 // lives. Codes: not_found, not_waiting, unknown_node, ambiguous (several wait),
-// invalid_output, run_interrupted, run_ended.
+// invalid_output, run_interrupted, run_ended, closed (the host is stopping, and the
+// answer was not taken).
 func (h *Host) Approve(ctx context.Context, id string, a Approval, o Options) (*Run, error) {
 	info, err := h.find(ctx, id)
 	if err != nil {
@@ -88,8 +89,9 @@ func (h *Host) decide(ctx context.Context, info *journal.Run, all []engine.Decis
 		case !told: // it was here, and could not begin
 			return again(all)
 		case err == nil:
-		case err.Code == "run_ended" && here != nil:
-			// It was about to wait: then it is ours to go on with.
+		case (err.Code == "run_ended" || err.Code == "closed") && here != nil:
+			// It was about to wait, or to be left: then it is ours to go on with, if
+			// this process goes on with anything.
 			if _, err := here.Wait(ctx); err != nil {
 				return nil, h.recorded(err)
 			}

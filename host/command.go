@@ -164,8 +164,8 @@ func (h *Host) send(ctx context.Context, run, kind string, data any) error {
 // command takes a word from another process, on the journal's goroutine.
 func (h *Host) command(c journal.Command) {
 	done := func(e *event.Error) {
-		if e != nil && e.Code == "run_ended" {
-			return // who asks sees what became of the run, and goes on with it if it waits
+		if e != nil && (e.Code == "run_ended" || e.Code == "closed") {
+			return // who asks sees what became of the run, and goes on with it if it waits or was left
 		}
 		answer := ""
 		if e != nil {
