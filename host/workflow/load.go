@@ -25,6 +25,8 @@ type Options struct {
 	// Builtins are the names behind builtin:, for hints; with no Inspector a name
 	// that is not among them is an error. nil: unknown.
 	Builtins []string
+	// Unbuilt lets a module be missing that its plugin's build command can make.
+	Unbuilt bool
 	// AllowAnyHost accepts "*" as host of an http permission.
 	AllowAnyHost bool
 }

@@ -273,8 +273,13 @@ func (b *builder) source(e *entry, p *Plugin) {
 			break
 		}
 		code, message, hint := whyUnreadable(file, "module", err)
-		if build, ok := e.item.str("build"); ok && code == "missing_file" && hint == "" {
-			hint = "build it: " + build
+		if build, ok := e.item.str("build"); ok && code == "missing_file" {
+			if b.l.o.Unbuilt {
+				break
+			}
+			if hint == "" {
+				hint = "build it: " + build
+			}
 		}
 		b.say(v, code, hint, "%s", message)
 	}
