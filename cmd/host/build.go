@@ -26,6 +26,7 @@ type builder struct {
 	seen     map[string][32]byte // the files as the last build left them
 	written  map[string]bool     // those that changed while the last build was running
 	products map[string]bool     // those that two builds in a row have changed
+	failed   bool                // the last build has failed: it waits for a change
 }
 
 func newBuilder(plugin, command, module string) *builder {
@@ -89,7 +90,8 @@ func sumOf(path string) [32]byte {
 
 // build runs the command. Files that change meanwhile are built once more, unless
 // the build before has changed them too: then it is the builds that write them.
-func (b *builder) build(ctx context.Context) error {
+func (b *builder) build(ctx context.Context) (err error) {
+	defer func() { b.failed = err != nil }()
 	before := b.sources()
 	shell, flag := "sh", "-c"
 	if runtime.GOOS == "windows" {
@@ -99,7 +101,7 @@ func (b *builder) build(ctx context.Context) error {
 	said := &tail{most: 64 << 10}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, said, said
 	cmd.WaitDelay = 2 * time.Second // for what the command has left running
-	err := cmd.Run()
+	err = cmd.Run()
 	written := map[string]bool{}
 	for path, sum := range b.sources() {
 		if before[path] == sum {

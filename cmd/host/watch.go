@@ -40,6 +40,7 @@ func (a *app) watch() error {
 	s := &watched{watcher: watcher, folders: map[string]bool{}, file: file}
 	s.folder(filepath.Dir(file), true)
 	for {
+		a.buildMissing(s)
 		ctx, cancel := context.WithCancelCause(a.ctx)
 		r := &watchedRun{app: a, watched: s, cancel: cancel, workflow: s.digest(), modules: s.modules(), running: true,
 			done: make(chan error, 1), plans: make(chan *workflow.Plan, 1), answered: map[string]bool{}}
@@ -55,6 +56,36 @@ func (a *app) watch() error {
 			return quietly(exit)
 		}
 		a.say("")
+	}
+}
+
+// buildMissing builds the modules that are not there: without them nothing runs.
+// What else is wrong with the workflow is told when it is run.
+func (a *app) buildMissing(s *watched) {
+	if s.built != nil {
+		return
+	}
+	p, _ := workflow.Load(a.ctx, s.file, workflow.Options{Unbuilt: true, AllowAnyHost: true})
+	if p == nil {
+		return
+	}
+	s.plan(p)
+	for _, b := range s.builders {
+		if _, err := os.Stat(b.module); err == nil || b.failed {
+			continue
+		}
+		a.sayBuilding(b)
+		a.sayBuilt(build{b, b.build(a.ctx)})
+	}
+}
+
+func (a *app) sayBuilding(b *builder) {
+	a.say("building plugin %s: %s", clean(b.plugin), clean(b.command))
+}
+
+func (a *app) sayBuilt(b build) {
+	if b.err != nil && a.ctx.Err() == nil {
+		a.say("the build of plugin %s failed: %v", clean(b.of.plugin), b.err)
 	}
 }
 
@@ -163,9 +194,7 @@ func (r *watchedRun) wait() int {
 			r.changed()
 		case b := <-r.built:
 			r.built = nil
-			if b.err != nil {
-				r.say("the build of plugin %s failed: %v", clean(b.of.plugin), b.err)
-			}
+			r.sayBuilt(b)
 			r.changed()
 		}
 	}
@@ -198,7 +227,7 @@ func (r *watchedRun) changed() {
 		if !b.stale() {
 			continue
 		}
-		r.say("building plugin %s: %s", clean(b.plugin), clean(b.command))
+		r.sayBuilding(b)
 		built := make(chan build, 1)
 		r.built = built
 		go func() { built <- build{b, b.build(r.ctx)} }()

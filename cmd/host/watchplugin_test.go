@@ -247,3 +247,58 @@ func TestWatchBuildsOneAfterAnother(t *testing.T) {
 		}
 	}
 }
+
+// A module that is not there yet is built before the first run, and one that is
+// lost before the next. A build that fails is tried again when a source changes.
+func TestWatchBuildsWhatIsMissing(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the build command is one of sh")
+	}
+	t.Setenv("XDG_CACHE_HOME", compiled())
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	dir := t.TempDir()
+	module, err := os.ReadFile(filepath.Join(repo(t), "examples/quickstart/reader.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "plugin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	flow, source := filepath.Join(dir, "flow.toml"), filepath.Join(dir, "plugin", "source.txt")
+	text := strings.Replace(slowBuild, "echo begins >> ../builds; until test -e ../go; do sleep 0.02; done; cp source.txt reader.wasm; echo ends >> ../builds", "cp source.txt reader.wasm", 1)
+	if err := os.WriteFile(flow, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	out, w := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"host", "run", "--watch", flow}, strings.NewReader(""), w, w)
+		w.Close()
+	}()
+	x := newTerminal(t, out)
+	x.expect("building plugin reader: cp source.txt reader.wasm")
+	x.expect("the build of plugin reader failed: exit status 1")
+	x.expect("there is no file ")
+	x.expect("watching")
+	if err := os.WriteFile(source, module, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	x.expect("building plugin reader: cp source.txt reader.wasm")
+	x.expect("building: succeeded")
+	x.expect("watching")
+	if err := os.Remove(filepath.Join(dir, "plugin", "reader.wasm")); err != nil {
+		t.Fatal(err)
+	}
+	x.expect("building plugin reader: cp source.txt reader.wasm")
+	if before := x.expect("building: succeeded"); strings.Contains(before, "there is no file") {
+		t.Errorf("it ran without the module:\n%s", before)
+	}
+	cancel(&interruption{"ctrl-C", exitInterrupted})
+	for range x.lines {
+	}
+	if got := <-code; got != exitInterrupted {
+		t.Errorf("exit code %d, want %d", got, exitInterrupted)
+	}
+}
