@@ -9,6 +9,7 @@ import (
 
 	"wasmhost/host"
 	"wasmhost/host/event"
+	"wasmhost/host/workflow"
 )
 
 // atServerAtHand is a command about something that only a running server has.
@@ -95,6 +96,9 @@ plugin or no server.`,
 	}
 }
 
+// maxModule is the largest module that servers take.
+const maxModule = 64 << 20
+
 func (a *app) pluginsSwap(s server) error {
 	r := host.SwapRequest{Plugin: a.c.Args().First(), Mode: event.SwapNow, Good: a.c.Int("good"), Replay: a.c.Bool("replay"), Same: a.c.Float64("same"),
 		AcceptPermissions: a.c.Bool("accept-permissions"), Unpin: a.c.Bool("unpin"), By: whoami()}
@@ -118,7 +122,7 @@ func (a *app) pluginsSwap(s server) error {
 		return usage("--same %v: give a share above 0, up to 1", r.Same)
 	}
 	if file := a.c.Args().Get(1); file != "" {
-		module, err := os.ReadFile(file)
+		module, err := workflow.ReadFile(file, maxModule)
 		if os.IsNotExist(err) {
 			return &failure{exit: exitNotFound, message: "there is no file " + clean(file), hint: "check the path, or leave FILE out to read the plugin's source again"}
 		}
