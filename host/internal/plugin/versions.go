@@ -172,14 +172,15 @@ func (v *Versions) observed(ctx context.Context, c Call, now *lineup) (a Answer,
 }
 
 // Swap makes next current. A trial that is under way ends. The old version ends
-// its calls and is closed; Rollback can bring it back.
-func (v *Versions) Swap(next *Plugin, from string) {
+// its calls and is closed; Rollback can bring it back. The error has the code
+// closed when v is: next is closed then too.
+func (v *Versions) Swap(next *Plugin, from string) error {
 	v.own(next)
 	v.mu.Lock()
 	if v.closed {
 		v.mu.Unlock()
 		next.pool.end()
-		return
+		return v.fault(codeClosed, "plugin %q is closed", v.name)
 	}
 	was := v.now.Load()
 	to := newVersion(next, from)
@@ -195,6 +196,7 @@ func (v *Versions) Swap(next *Plugin, from string) {
 	}
 	was.current.plugin.pool.end()
 	v.tell(changes...)
+	return nil
 }
 
 const endedBySwap = "another version was swapped in"
@@ -255,7 +257,7 @@ func (v *Versions) Previous() (s Spec, digest string, ok bool) {
 // current one again and swaps to it. It passes no gates: it has been current.
 // The report's To is what is current then, or its Refused says why the version
 // cannot be loaded. The error has the code no_version when there is nothing to
-// go back to.
+// go back to, closed when v is closed.
 func (v *Versions) Rollback(ctx context.Context) (*event.SwapReport, error) {
 	now := v.now.Load()
 	report := &event.SwapReport{Plugin: v.name, From: now.current.plugin.Digest(), To: now.current.plugin.Digest(), Mode: event.SwapNow}
@@ -274,7 +276,9 @@ func (v *Versions) Rollback(ctx context.Context) (*event.SwapReport, error) {
 	next, steps := v.runtime.Candidate(ctx, before.spec, nil, Gate{ungated: true})
 	steps.From, steps.Mode = now.current.plugin.Digest(), event.SwapNow
 	if next != nil {
-		v.Swap(next, before.from)
+		if err := v.Swap(next, before.from); err != nil {
+			return nil, err
+		}
 	}
 	return steps, nil
 }

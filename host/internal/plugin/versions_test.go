@@ -349,10 +349,13 @@ func TestClosedVersions(t *testing.T) {
 	r := newTestRuntime(t, Config{})
 	v, _ := newVersions(t, r, versionSpec(t, "ehone"), VersionOptions{Record: 3})
 	says(t, v, "x", "one x")
+	if err := v.Swap(loadVersion(t, r, versionSpec(t, "ehfour")), FromUpload); err != nil {
+		t.Fatal(err)
+	}
 	if err := v.Try(loadVersion(t, r, versionSpec(t, "ehtwo")), FromUpload, Trial{Mode: event.SwapShadow}); err != nil {
 		t.Fatal(err)
 	}
-	says(t, v, "x", "one x")
+	says(t, v, "x", "four x")
 	for range 2 {
 		if err := v.Close(t.Context()); err != nil {
 			t.Fatal(err)
@@ -364,7 +367,12 @@ func TestClosedVersions(t *testing.T) {
 	if err := v.Try(loadVersion(t, r, versionSpec(t, "ehtwo")), FromUpload, Trial{Mode: event.SwapCanary}); code(err) != codeClosed {
 		t.Error(err)
 	}
-	v.Swap(loadVersion(t, r, versionSpec(t, "ehthree")), FromUpload)
+	if err := v.Swap(loadVersion(t, r, versionSpec(t, "ehthree")), FromUpload); code(err) != codeClosed {
+		t.Error(err)
+	}
+	if report, err := v.Rollback(t.Context()); code(err) != codeClosed {
+		t.Error(report, err)
+	}
 	if n := len(r.Stats().Plugins); n != 0 {
 		t.Errorf("%d plugins are open", n)
 	}
