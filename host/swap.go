@@ -107,7 +107,9 @@ func (h *Host) swapTo(ctx context.Context, e *entry, r SwapRequest, fileChanged 
 		}
 		return report, nil
 	case r.Mode == event.SwapNow:
-		versions.Swap(next, from)
+		if versions.Swap(next, from) != nil {
+			return nil, errUnused // it was forgotten meanwhile
+		}
 	default:
 		err := versions.Try(next, from, plugin.Trial{Mode: r.Mode, Good: r.Good, OnEnd: func(end plugin.TrialEnd) { h.trialEnded(e, end) }})
 		if err != nil {
@@ -136,7 +138,10 @@ func (h *Host) firstVersion(ctx context.Context, e *entry, spec plugin.Spec, gat
 		return nil, context.Cause(ctx)
 	}
 	if v := e.live.Load(); v != nil { // it could be loaded after all
-		v.Swap(next, from)
+		if v.Swap(next, from) != nil {
+			<-e.turn
+			return nil, errUnused
+		}
 	} else if e.closed {
 		<-e.turn
 		_ = next.Close(context.WithoutCancel(ctx))
