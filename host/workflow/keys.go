@@ -89,7 +89,7 @@ var pluginShape = newShape("a plugin",
 	)), doc: "What the plugin may do; nothing by default."},
 	key{name: "args", typ: listOf(textTyp), doc: "Arguments of a WASI program."},
 	key{name: "public_key", typ: &typ{form: stringForm, what: "a minisign public key", check: checkPublicKey}, doc: "A minisign key. This version cannot check signatures, so it starts no run with a plugin that has one."},
-	key{name: "record", typ: numberTyp, def: 0, doc: "Keep the last N calls for replay."},
+	key{name: "record", typ: &typ{form: integerForm, what: "a whole number up to 1000", min: 0, max: 1000}, def: 0, doc: "Keep the last N calls for replay."},
 	key{name: "build", typ: filledTyp, doc: "The command that --watch runs when the plugin's sources change."},
 )
 
