@@ -53,11 +53,10 @@ func (h *Host) saveBreaker(root, key string) {
 		return
 	}
 	name := breakerName{root, key}
-	s := b.Snapshot()
+	s := h.look(b)
+	defer h.saving.Unlock()
 	// What changes with the clock alone is not worth a write.
 	essence := fmt.Sprint(s.State, s.OpenedAt.UnixNano(), s.Failures, s.Successes)
-	h.saving.Lock()
-	defer h.saving.Unlock()
 	if h.adopting[name] || h.saved[name] == essence {
 		h.saved[name] = essence
 		return
@@ -70,7 +69,25 @@ func (h *Host) saveBreaker(root, key string) {
 		return
 	}
 	h.saved[name] = essence
+	h.saves++
 	h.journal.SaveBreaker(journal.Breaker{Root: root, Key: key, State: text})
+}
+
+// look returns the state of a breaker that nothing saved is newer than, with
+// h.saving held. It is not looked at under that lock: to look at a breaker may
+// change it, and who is told of the change comes back here to save it.
+func (h *Host) look(b *resilience.Breaker) resilience.BreakerSnapshot {
+	for {
+		h.saving.Lock()
+		saves := h.saves
+		h.saving.Unlock()
+		s := b.Snapshot()
+		h.saving.Lock()
+		if saves == h.saves {
+			return s
+		}
+		h.saving.Unlock()
+	}
 }
 
 // recall puts the breakers of a root workflow, and its health, into the state in

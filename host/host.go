@@ -100,6 +100,7 @@ type Host struct {
 
 	saving   sync.Mutex // of breakers
 	saved    map[breakerName]string
+	saves    uint64               // how often one was
 	adopting map[breakerName]bool // from the journal: not to be saved again
 
 	mu       sync.Mutex
