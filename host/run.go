@@ -165,7 +165,7 @@ func (h *Host) sameRun(w *Workflow, o Options, there *journal.Run) error {
 // info is what the journal has of a run that has just begun.
 func (r *Run) info() *RunInfo {
 	now, p := r.host.clock.Now(), r.workflow.plan
-	return &RunInfo{ID: r.id, Workflow: p.Name, File: keyOf(r.workflow).file, Digest: p.Digest, Status: event.Running, Alive: true, Owner: fmt.Sprintf("host %s, pid %d", cmp.Or(r.host.config.Role, "run"), os.Getpid()),
+	return &RunInfo{ID: r.id, Workflow: p.Name, File: keyOf(r.workflow).file, Digest: p.Digest, Status: event.Running, Alive: true, Owner: journal.OwnerName(cmp.Or(r.host.config.Role, "run"), int64(os.Getpid())),
 		Generation: 1, Input: r.input, CreatedAt: now, UpdatedAt: now}
 }
 

@@ -118,7 +118,7 @@ func serve(dir string, by *owner) (*os.File, error) {
 	return f, nil
 }
 
-// servedBy is what lies in serve.lock: who, in ownerName's words, and the owner
+// servedBy is what lies in serve.lock: who, in OwnerName's words, and the owner
 // whose own lock tells whether that one still lives.
 const servedBy = "host serve, pid %d\nowner %x\n"
 
@@ -148,5 +148,5 @@ func (e *servedError) Error() string {
 
 func (e *servedError) Unwrap() error { return ErrServed }
 
-// ownerName is who owns, as others read it.
-func ownerName(role string, pid int64) string { return fmt.Sprintf("host %s, pid %d", role, pid) }
+// OwnerName is who owns, as others read it.
+func OwnerName(role string, pid int64) string { return fmt.Sprintf("host %s, pid %d", role, pid) }

@@ -291,7 +291,7 @@ func (o *owners) scan(row []driver.Value) (*Run, error) {
 		return nil, err
 	}
 	if r.Alive {
-		if r.Owner = ownerName(role, pid); role == "" {
+		if r.Owner = OwnerName(role, pid); role == "" {
 			r.Owner = "host"
 		}
 	}
