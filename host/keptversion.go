@@ -196,19 +196,23 @@ func (h *Host) moduleFile(digest string) string {
 }
 
 // keepModule puts a module's bytes into STATE/modules, as a whole or not at all.
+// What the journal says of it afterwards holds after a power cut too.
 func (h *Host) keepModule(digest string, module []byte) error {
 	file := h.moduleFile(digest)
 	if there, err := os.ReadFile(file); err == nil && bytes.Equal(there, module) {
-		return nil
+		return syncDir(filepath.Dir(file)) // who wrote it may have ended before
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	if err := syncDir(h.config.State); err != nil {
 		return err
 	}
 	return writeWhole(file, module)
 }
 
 // writeWhole writes a file that its owner alone may read, as a whole or not at
-// all.
+// all, so that it survives a power cut.
 func writeWhole(file string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*") // 0600
 	if err != nil {
@@ -220,8 +224,19 @@ func writeWhole(file string, text []byte) error {
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
+		return err
 	}
-	return err
+	return syncDir(filepath.Dir(file))
+}
+
+// syncDir makes new names in a folder survive a power cut, where the system can.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = d.Sync() // not on Windows
+	return d.Close()
 }
 
 // pruneModules removes the modules that no choice names.
