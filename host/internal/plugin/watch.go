@@ -63,7 +63,14 @@ type watch struct {
 	watcher *fsnotify.Watcher
 	files   []*watchedFile
 	folders map[string]bool
-	points  map[string]bool // in them: what leads to a file, or would
+	points  map[string][]*watchedFile // in them: what leads to a file, or would
+}
+
+// touch notes that something was told of files.
+func touch(files []*watchedFile) {
+	for _, f := range files {
+		f.touched = true
+	}
 }
 
 // take makes files those that are watched. What was seen of those that are
@@ -117,9 +124,11 @@ func (w *watch) run(ctx context.Context, next <-chan []string, settle, lookAgain
 				// Another folder may have its name by now.
 				_ = w.watcher.Remove(e.Name)
 				delete(w.folders, e.Name)
+				touch(w.files)
 				quiet.Reset(settle)
 			}
-			if w.points[e.Name] { // others may change all the time
+			if files := w.points[e.Name]; files != nil { // others may change all the time
+				touch(files)
 				quiet.Reset(settle)
 			}
 		case err, open := <-w.watcher.Errors:
@@ -127,6 +136,7 @@ func (w *watch) run(ctx context.Context, next <-chan []string, settle, lookAgain
 				return errors.New("files are not watched any more: the system ended it")
 			}
 			if errors.Is(err, fsnotify.ErrEventOverflow) {
+				touch(w.files)
 				quiet.Reset(settle)
 			}
 		case <-again.C:
@@ -152,11 +162,12 @@ func (w *watch) run(ctx context.Context, next <-chan []string, settle, lookAgain
 // follow watches what leads to the files now, and nothing else.
 func (w *watch) follow() {
 	lead := map[string]bool{}
-	w.points = map[string]bool{}
+	w.points = map[string][]*watchedFile{}
 	for _, f := range w.files {
 		for _, part := range f.parts {
 			for _, point := range leading(part.path) {
-				lead[filepath.Dir(point)], w.points[point] = true, true
+				lead[filepath.Dir(point)] = true
+				w.points[point] = append(w.points[point], f)
 			}
 		}
 	}

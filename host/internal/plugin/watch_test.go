@@ -287,3 +287,64 @@ func TestWatchOfAFileThatStaysAway(t *testing.T) {
 	write(t, a, "1")
 	tells(t, told, a)
 }
+
+// TestLookReadsWhatMayHaveChanged: a file that has been at rest since before it was
+// read is not read again, unless something was told of it; what was written just
+// before is, for a write right after that may have the same time.
+func TestLookReadsWhatMayHaveChanged(t *testing.T) {
+	file := t.TempDir() + "/a"
+	rest := time.Now().Add(-time.Hour)
+	// put leaves the file with the same size and, as far as that says anything, time.
+	put := func(text string, at time.Time) {
+		t.Helper()
+		write(t, file, text)
+		must(t, os.Chtimes(file, at, at))
+	}
+	for name, c := range map[string]struct {
+		at    time.Time
+		event bool
+		seen  bool
+	}{
+		"at rest":              {rest, false, false},
+		"at rest, but told of": {rest, true, true},
+		"written just before":  {time.Now().Add(-time.Second), false, true},
+		"of the future":        {time.Now().Add(time.Hour), false, true},
+	} {
+		put("1", c.at)
+		w, err := newWatch([]string{file})
+		must(t, err)
+		put("2", c.at)
+		if c.event {
+			w.files[0].touched = true
+		}
+		told := 0
+		look(w.files, func(string) { told++ })
+		if told == 1 != c.seen {
+			t.Errorf("%s: told %d times", name, told)
+		}
+		must(t, w.watcher.Close())
+	}
+}
+
+// BenchmarkLook is a look at many large files of which one was written.
+func BenchmarkLook(b *testing.B) {
+	dir := b.TempDir()
+	rest := time.Now().Add(-time.Hour)
+	var files []string
+	for i := range 20 {
+		file := filepath.Join(dir, string(rune('a'+i)))
+		if err := errors.Join(os.WriteFile(file, make([]byte, 4<<20), 0o600), os.Chtimes(file, rest, rest)); err != nil {
+			b.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	w, err := newWatch(files)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer w.watcher.Close()
+	for b.Loop() {
+		w.files[0].touched = true
+		look(w.files, nil)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // watchedFile is a file as it was last seen, with those that it names when it is
@@ -16,6 +17,8 @@ type watchedFile struct {
 	parts   []filePart // itself first
 	content string     // the digests of what was seen last; "": nothing was
 	away    int        // how often in a row it was not there when it was looked for
+	touched bool       // something was told of it since it was read
+	readAt  time.Time  // when it was begun to be read
 }
 
 type filePart struct {
@@ -47,16 +50,31 @@ func (f *watchedFile) vanished() bool {
 	return true
 }
 
+// tick is the coarsest step of a file system's clock, and some: what is written
+// within one has the time that it had.
+const tick = 2 * time.Second
+
+// atRest reports whether the file is as it was read, as far as can be told without
+// reading it: nothing was told of it, and it was last written so long before it
+// was read that a later write would show.
+func (f *watchedFile) atRest() bool {
+	return !f.touched && f.content != "" && !f.stale() && !slices.ContainsFunc(f.parts, func(p filePart) bool {
+		return p.info == nil || !p.info.ModTime().Before(f.readAt.Add(-tick))
+	})
+}
+
 func unchanged(a, b os.FileInfo) bool {
 	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
 }
 
-// look reads files, and tells of those that have other content. All are read:
-// what is written within one tick of the file system's clock has the time that it
-// had. again is true when that has to be done once more: one changed while it was
-// read, or names other files now.
+// look reads the files that are not at rest, and tells of those that have other
+// content. again is true when that has to be done once more: one changed while it
+// was read, or names other files now.
 func look(files []*watchedFile, changed func(string)) (again bool) {
 	for _, f := range files {
+		if f.atRest() {
+			continue
+		}
 		before := f.parts
 		content, err := f.read()
 		if errors.Is(err, errBusy) || !slices.EqualFunc(before, f.parts, func(a, b filePart) bool { return a.path == b.path }) {
@@ -75,6 +93,7 @@ func look(files []*watchedFile, changed func(string)) (again bool) {
 
 // read reads all parts, and finds out which these are.
 func (f *watchedFile) read() (content string, err error) {
+	f.touched, f.readAt = false, time.Now()
 	parts := []filePart{{path: f.parts[0].path}}
 	var text manifestText
 	for i := 0; i < len(parts); i++ {
