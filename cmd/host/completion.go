@@ -42,7 +42,7 @@ type completableFlag struct {
 	names  []string // with their dashes
 	usage  string
 	value  bool
-	values []string // nil: files
+	values []string // nil: files; none of them: nobody knows any
 }
 
 func completables(commands []*cli.Command) []completable {
@@ -100,6 +100,10 @@ func completableOf(c *cli.Command) completable {
 			cf.values = statuses
 		case "scope":
 			cf.values = scopes
+		default:
+			if v := placeholder(d.GetUsage()); cf.value && !strings.Contains(v, "FILE") && !strings.Contains(v, "DIR") {
+				cf.values = []string{}
+			}
 		}
 		p.flags = append(p.flags, cf)
 	}
@@ -158,15 +162,25 @@ _host() {
 		esac
 	done
 	COMPREPLY=()
+	# Bash sets = and @ apart, as words of their own.
+	case $cur in =) cur= ;; esac
+	case $prev in
+	=) prev=${COMP_WORDS[COMP_CWORD-2]} ;;
+	@) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+	esac
 	case "$command $prev" in
 `, strings.Join(known, "|"))
 	for _, c := range all {
 		for _, f := range c.flags {
-			if f.values == nil {
+			if !f.value {
 				continue
 			}
+			answer := `COMPREPLY=($(compgen -f -- "$cur")); return`
+			if f.values != nil {
+				answer = fmt.Sprintf("COMPREPLY=($(compgen -W %q -- \"$cur\")); return", strings.Join(f.values, " "))
+			}
 			for _, n := range f.names {
-				fmt.Fprintf(w, "	%q) COMPREPLY=($(compgen -W %q -- \"$cur\")); return ;;\n", c.name+" "+n, strings.Join(f.values, " "))
+				fmt.Fprintf(w, "	%q) %s ;;\n", c.name+" "+n, answer)
 			}
 		}
 	}
@@ -227,10 +241,11 @@ func zshCompletion(w io.Writer, commands []completable) {
 				spec += "[" + plain.Replace(f.usage) + "]"
 				if f.value {
 					spec += ":value:"
-					if f.values != nil {
-						spec += "(" + strings.Join(f.values, " ") + ")"
-					} else {
+					switch {
+					case f.values == nil:
 						spec += "_files"
+					case len(f.values) > 0:
+						spec += "(" + strings.Join(f.values, " ") + ")"
 					}
 				}
 				fmt.Fprintf(w, " \\\n\t\t\t%s", quote("*"+spec))
