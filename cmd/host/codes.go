@@ -76,7 +76,7 @@ var errorCodes = map[string]explained{
 	"run_succeeded":      {"Every node of the run succeeded, so a retry has nothing to do.", "name the node to run again: host runs retry ID --from NODE"},
 	"not_waiting":        {"No node of the run waits for a person, or not for this answer.", "host runs why ID says what the run waits for"},
 	"unknown_node":       {"The run has no node of that name, or it is not one that waits.", "host runs show ID lists the nodes; one inside a sub-workflow is named by its path, such as report/ask"},
-	"ambiguous":          {"The name fits several things: a short id several runs, or no --node was given and several nodes wait.", "give more of the id, or name the node with --node; a breaker of several workflows is WORKFLOW.KEY"},
+	"ambiguous":          {"The name fits several things: a short id several runs, a name of a plugin or breaker several workflows, or no --node was given and several nodes wait.", "give more of the id, or name the node with --node; a plugin or breaker that several workflows have is WORKFLOW.NAME"},
 	"workflow_changed":   {"The workflow file is not the one that the run began with, so going on could mean something else.", "put the file back, or take the new one with host runs retry ID"},
 	"rejected":           {"A person rejected the approval that the node asked for. Permanent: it is not retried.", "host runs show ID says who and why; an error edge or a fallback workflow can take over"},
 	"run_interrupted":    {"The run was interrupted, so nobody is there to take the answer: what it waits for is not known before it goes on.", "host runs resume ID goes on with the run"},
