@@ -10,6 +10,7 @@ import (
 
 	"wasmhost/host/event"
 	"wasmhost/host/internal/plugin"
+	"wasmhost/host/workflow"
 )
 
 // settle is how long a file must be left alone before it is read: who writes it
@@ -25,7 +26,9 @@ func (h *Host) WatchPlugins(ctx context.Context, w *Workflow, tell func(*SwapRep
 	}
 	only := func(e *entry) bool { return h.plugins.usedByRoot(e, w) }
 	files := pluginFiles(h.plugins.all(nil), only)
-	return plugin.Watch(ctx, files, nil, settle, func(file string) { h.pluginFileChanged(ctx, file, only, tell) })
+	return plugin.Watch(ctx, files, nil, settle,
+		func(files []string) { h.pluginFilesWatched(ctx, files, only, tell) },
+		func(file string) { h.pluginFileChanged(ctx, file, only, tell) })
 }
 
 // usedByRoot reports whether a workflow names a plugin.
@@ -53,7 +56,7 @@ func (h *Host) pluginFileChanged(ctx context.Context, file string, only func(*en
 		if sourceFile(&e.spec) != file || !only(e) {
 			continue
 		}
-		if e.live.Load() == nil && e.failed.Load() == nil {
+		if !e.wasRead(ctx) {
 			continue // it is read when it is needed
 		}
 		report, err := h.swapFromFile(ctx, e)
@@ -71,6 +74,42 @@ func (h *Host) pluginFileChanged(ctx context.Context, file string, only func(*en
 			tell(report)
 		}
 	}
+}
+
+// wasRead reports whether the plugin was loaded, or could not be. It waits while it
+// is being loaded: that may have read the file as it was before.
+func (e *entry) wasRead(ctx context.Context) bool {
+	if e.live.Load() != nil {
+		return true
+	}
+	select {
+	case e.turn <- struct{}{}:
+		<-e.turn
+	case <-ctx.Done():
+		return false
+	}
+	return e.live.Load() != nil || e.failed.Load() != nil
+}
+
+// pluginFilesWatched looks after the plugins whose files are watched from now on:
+// those that were loaded from something else than the files hold, for they changed
+// before.
+func (h *Host) pluginFilesWatched(ctx context.Context, files []string, only func(*entry) bool, tell func(*SwapReport)) {
+	for _, file := range files {
+		h.pluginFileChanged(ctx, file, func(e *entry) bool { return only(e) && e.wasRead(ctx) && h.holdsOther(ctx, e) }, tell)
+	}
+}
+
+// holdsOther reports whether the file of a plugin holds something else than the
+// plugin was loaded from. One that could not be loaded is loaded now, if it can be.
+func (h *Host) holdsOther(ctx context.Context, e *entry) bool {
+	if e.live.Load() == nil {
+		_, _ = h.plugins.load(ctx, e)
+		return false
+	}
+	source := e.source.Load()
+	now, err := h.runtime.SourceDigest(ctx, e.spec)
+	return err != nil || source == nil || now != *source
 }
 
 // swapFromFile waits for its turn among those who change the plugin's version.
@@ -113,7 +152,10 @@ func (s *served) watchFiles(ctx context.Context) {
 	next := make(chan []string)
 	var watch sync.WaitGroup
 	watch.Go(func() {
-		if err := plugin.Watch(ctx, watched, next, settle, func(file string) { s.fileChanged(ctx, file) }); err != nil {
+		err := plugin.Watch(ctx, watched, next, settle,
+			func(files []string) { s.filesWatched(ctx, files) },
+			func(file string) { s.fileChanged(ctx, file) })
+		if err != nil {
 			s.log.Error("files are not watched: what changes is found at the next start", "error", err)
 		}
 	})
@@ -158,4 +200,19 @@ func (s *served) fileChanged(ctx context.Context, file string) {
 		}
 	}
 	s.pluginFileChanged(ctx, file, s.servesPlugin, nil)
+}
+
+// filesWatched looks after what was made of files before they were watched.
+func (s *served) filesWatched(ctx context.Context, files []string) {
+	for _, f := range s.flows.loaded() {
+		if !slices.ContainsFunc(files, func(file string) bool { return slices.Contains(f.files, file) }) {
+			continue
+		}
+		// Modules have digests of their own: nothing is looked into.
+		now, _ := workflow.Load(ctx, f.file, workflow.Options{AllowAnyHost: s.config.AllowAnyHost})
+		if now == nil || now.Digest != f.w.plan.Digest {
+			s.reloadFlow(ctx, f.name)
+		}
+	}
+	s.pluginFilesWatched(ctx, files, s.servesPlugin, nil)
 }

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,4 +49,48 @@ func TestModuleOfAManifestIsWatched(t *testing.T) {
 	until(t, "the plugin to be loaded", func() bool { one = digestOf(t, s, "shout.up"); return one != "" })
 	module(t, filepath.Join(dir, "in.wasm"), 2)
 	until(t, "the new version", func() bool { return digestOf(t, s, "shout.up") != one })
+}
+
+// TestChangedBeforeItIsWatched: what was loaded, and changed before the watch first
+// looked, is as missed as what changes afterwards.
+func TestChangedBeforeItIsWatched(t *testing.T) {
+	dir := t.TempDir()
+	up, in := filepath.Join(dir, "up.wasm"), filepath.Join(dir, "in.wasm")
+	module(t, up, 1)
+	module(t, in, 1)
+	manifest := file(t, dir, "manifest", "[plugins.up]\nsource = \"up.json\"\n[nodes.a]\nplugin = \"up\"\n")
+	same := file(t, dir, "same", "[plugins.up]\nsource = \"same.wasm\"\n[nodes.a]\nplugin = \"up\"\n")
+	module(t, filepath.Join(dir, "same.wasm"), 1)
+	if err := os.WriteFile(filepath.Join(dir, "up.json"), []byte(`{"wasm":[{"path":"in.wasm"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	shout := file(t, dir, "shout", shoutsFromFile)
+	s := serve(t, t.TempDir(), nil, host.ServeOptions{Files: []string{shout, manifest, same}, NoWatch: true})
+	var linked string
+	until(t, "the plugins to be loaded", func() bool {
+		linked = digestOf(t, s, "manifest.up")
+		return linked != "" && digestOf(t, s, "shout.up") != "" && digestOf(t, s, "same.up") != ""
+	})
+	bytesOfTwo, chosen := version(t, 2)
+	swapTo(t, s, host.SwapRequest{Plugin: "same.up", Module: bytesOfTwo})
+	digest := module(t, up, 3)
+	module(t, in, 3)
+	file(t, dir, "shout", shoutsFromFile+"[plugins.more]\nsource = \"in.wasm\"\n[nodes.b]\nplugin = \"more\"\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.host.WatchFiles(ctx)
+	}()
+	until(t, "the module that had changed", func() bool { return digestOf(t, s, "shout.up") == digest })
+	until(t, "the module of a manifest that had changed", func() bool { return digestOf(t, s, "manifest.up") != linked })
+	until(t, "the workflow that had changed", func() bool {
+		_, err := s.Plugin(t.Context(), "shout.more")
+		return err == nil
+	})
+	cancel()
+	<-ended
+	if now := digestOf(t, s, "same.up"); now != chosen {
+		t.Errorf("what was chosen in place of a file that has not changed is %s by now", now)
+	}
 }

@@ -176,6 +176,23 @@ func isManifest(data []byte) bool {
 	return len(head) > 0 && head[0] == '{'
 }
 
+// SourceDigest is the digest of what a plugin of s would be loaded from now.
+// Nothing of it is checked.
+func (r *Runtime) SourceDigest(ctx context.Context, s Spec) (string, error) {
+	data, base, failed := r.readSource(ctx, s)
+	if failed != nil {
+		return "", failed
+	}
+	if !isManifest(data) {
+		return digestOf(data), nil
+	}
+	img, failed := r.readManifest(ctx, data, digestOf(data), base, s)
+	if failed != nil {
+		return "", failed
+	}
+	return img.digest, nil
+}
+
 // readSource returns the bytes and what paths in them are relative to: a
 // folder, or "" where paths have no meaning.
 func (r *Runtime) readSource(ctx context.Context, s Spec) (data []byte, base string, err *event.Error) {

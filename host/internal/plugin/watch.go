@@ -30,13 +30,20 @@ const lookAgain = 10 * time.Second
 // What comes from next are the files from then on; of those that were watched
 // before nothing is missed. nil: they stay the same.
 //
-// changed is called on Watch's goroutine; what changes meanwhile is seen
+// began is told of the files that have been looked at for the first time. What
+// changed before that is not told: who read them earlier has to see whether they
+// are still so. nil: nobody did.
+//
+// Both are called on Watch's goroutine; what changes meanwhile is seen
 // afterwards. Watch returns nil when ctx is done, and an error when nothing can
 // be watched.
-func Watch(ctx context.Context, files []string, next <-chan []string, settle time.Duration, changed func(file string)) error {
+func Watch(ctx context.Context, files []string, next <-chan []string, settle time.Duration, began func(files []string), changed func(file string)) error {
 	w, err := newWatch(files)
 	if err != nil {
 		return err
+	}
+	if w.began = began; began != nil {
+		began(files)
 	}
 	return w.run(ctx, next, settle, lookAgain, changed)
 }
@@ -64,6 +71,7 @@ type watch struct {
 	files   []*watchedFile
 	folders map[string]bool
 	points  map[string][]*watchedFile // in them: what leads to a file, or would
+	began   func(files []string)      // nil: nobody wants to know
 }
 
 // touch notes that something was told of files.
@@ -112,8 +120,14 @@ func (w *watch) run(ctx context.Context, next <-chan []string, settle, lookAgain
 		case <-ctx.Done():
 			return nil
 		case files := <-next:
+			before := w.files
 			if err := w.take(files); err != nil {
 				return err
+			}
+			if w.began != nil {
+				w.began(slices.DeleteFunc(slices.Clone(files), func(name string) bool {
+					return slices.ContainsFunc(before, func(f *watchedFile) bool { return f.name == name })
+				}))
 			}
 			quiet.Reset(settle)
 		case e, open := <-w.watcher.Events:

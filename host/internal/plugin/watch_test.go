@@ -239,10 +239,10 @@ func TestWatchOfOtherFiles(t *testing.T) {
 func TestWatchOfNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Watch(ctx, nil, nil, time.Second, nil); err != nil {
+	if err := Watch(ctx, nil, nil, time.Second, nil, nil); err != nil {
 		t.Error(err)
 	}
-	if err := Watch(ctx, []string{t.TempDir() + "/a"}, nil, time.Second, nil); err != nil {
+	if err := Watch(ctx, []string{t.TempDir() + "/a"}, nil, time.Second, nil, nil); err != nil {
 		t.Error(err)
 	}
 }
