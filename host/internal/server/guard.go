@@ -113,6 +113,18 @@ func (s *Server) serve(route *route, plain http.ResponseWriter, r *http.Request)
 	c := &call{Server: s, w: w, r: r, route: route, change: &Change{action: route.action, Target: target(r)}, release: func() {}}
 	began := time.Now()
 	id := requestID()
+	noted, audited := true, false
+	// Who has the answer to a change finds the audit of it.
+	audit := func() {
+		if audited || !noted || c.quiet || c.change.action == "" {
+			return
+		}
+		audited = true
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), s.limits.WorkTime)
+		defer cancel()
+		s.cfg.Service.Audit(ctx, c.change.entry(c.who, address(r), w.status, event.Audit{Time: s.now().UTC()}))
+	}
+	w.before = audit
 	noted, err := s.guarded(c)
 	var failed *Problem
 	if err != nil {
@@ -130,9 +142,7 @@ func (s *Server) serve(route *route, plain http.ResponseWriter, r *http.Request)
 		}
 	}
 	noted = noted && !c.quiet
-	if noted && c.change.action != "" {
-		s.cfg.Service.Audit(context.WithoutCancel(r.Context()), c.change.entry(c.who, address(r), w.status, event.Audit{Time: s.now().UTC()}))
-	}
+	audit()                                // of what was answered with nothing
 	if err == nil && c.change.Err != nil { // the answer tells of it by itself
 		err, failed = c.change.Err, ProblemOf(c.change.Err)
 	}

@@ -13,6 +13,7 @@ type responder struct {
 	each    time.Duration
 	status  int
 	bytes   int64
+	before  func() // called once, when the status is known and nothing is sent; or nil
 }
 
 const piece = 64 << 10
@@ -25,16 +26,23 @@ func newResponder(w http.ResponseWriter, each time.Duration) *responder {
 func (w *responder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *responder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
+	w.begin(status)
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *responder) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
+// begin is before the first byte of an answer.
+func (w *responder) begin(status int) {
+	if w.status != 0 {
+		return
 	}
+	w.status = status
+	if w.before != nil {
+		w.before()
+	}
+}
+
+func (w *responder) Write(b []byte) (int, error) {
+	w.begin(http.StatusOK)
 	done := 0
 	for {
 		n := min(len(b)-done, piece)

@@ -79,7 +79,8 @@ type Service interface {
 	// Audit records a change; Audits are the last n, the newest first. Package
 	// server calls Audit for every change that comes over HTTP, refused ones too:
 	// the Service itself does so only for those that come from elsewhere (a
-	// schedule, a file that changed).
+	// schedule, a file that changed). It is called before the answer begins, and one
+	// of a change that was made (OK) returns when it is kept, or ctx ends.
 	Audit(ctx context.Context, a event.Audit)
 	Audits(ctx context.Context, n int) ([]event.Audit, error)
 }
