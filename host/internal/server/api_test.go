@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -213,6 +214,57 @@ func TestSwap(t *testing.T) {
 	a.want(t, "refused", 422, "bad_module")
 	if a.problem.Report == nil || a.problem.Report.Refused == nil || len(a.problem.Report.Steps) == 0 {
 		t.Errorf("no report beside the error: %s", a.body)
+	}
+}
+
+// TestEventPages: a page is bounded by bytes beside the number of its events, and
+// says when there is more; the client's caller sees nothing of that.
+func TestEventPages(t *testing.T) {
+	s := serve(t, nil)
+	s.start("big", "slow")
+	s.mu.Lock()
+	for range 200 {
+		s.runs["big"].emit(event.Event{Type: event.Log, Message: strings.Repeat("x", 100<<10)})
+	}
+	all := len(s.runs["big"].events)
+	s.mu.Unlock()
+	type page struct {
+		Events []event.Event
+		More   *bool
+	}
+	get := func(query string) page {
+		t.Helper()
+		a := s.do("GET", "/v1/runs/big/events.json?"+query, "")
+		var p page
+		if a.into(t, &p); p.More == nil || len(a.body) > pageBytes+(200<<10) {
+			t.Fatalf("%s: %d events in %d bytes, more %v", query, len(p.Events), len(a.body), p.More)
+		}
+		return p
+	}
+	n := 0
+	for more := true; more; {
+		p := get(fmt.Sprintf("limit=5000&after=%d", n))
+		if len(p.Events) == 0 || p.Events[0].Seq != uint64(n+1) {
+			t.Fatalf("after %d: %d events", n, len(p.Events))
+		}
+		n += len(p.Events)
+		more = *p.More
+	}
+	if n != all {
+		t.Errorf("%d events in pages, want %d", n, all)
+	}
+	if p := get(fmt.Sprintf("limit=2&after=%d", all-3)); len(p.Events) != 2 || !*p.More {
+		t.Errorf("%d events, more %v", len(p.Events), *p.More)
+	}
+	if p := get(fmt.Sprintf("limit=2&after=%d", all-2)); len(p.Events) != 2 || *p.More {
+		t.Errorf("%d events, more %v", len(p.Events), *p.More)
+	}
+	c := Dial(s.url, s.admin)
+	defer func() { _ = c.Close() }()
+	for _, limit := range []int{150, 5000} {
+		if got, err := c.RunEvents(t.Context(), "big", 0, limit); err != nil || len(got) != min(limit, all) {
+			t.Errorf("the client has %d of %d: %v", len(got), limit, err)
+		}
 	}
 }
 

@@ -133,19 +133,32 @@ func (c *Client) RunResult(ctx context.Context, id string) (*event.Result, error
 	return one[event.Result](ctx, c, q, err)
 }
 
-// RunEvents are recorded events whose Seq is more than after; limit 0 is 1000.
+// RunEvents are recorded events whose Seq is more than after, at most limit of
+// them; limit 0 is 1000. Fewer are all that there are.
 func (c *Client) RunEvents(ctx context.Context, id string, after uint64, limit int) ([]*event.Event, error) {
 	q, err := at("GET", "/v1/runs/%s/events.json", id)
 	if err != nil {
 		return nil, err
 	}
-	q.query = url.Values{"after": {strconv.FormatUint(after, 10)}}
-	if limit > 0 {
-		q.query.Set("limit", strconv.Itoa(min(limit, 5000)))
+	if limit <= 0 {
+		limit = 1000
 	}
-	var a struct{ Events []*event.Event }
-	err = c.get(ctx, q, &a)
-	return a.Events, err
+	var all []*event.Event
+	for {
+		q.query = url.Values{"after": {strconv.FormatUint(after, 10)}, "limit": {strconv.Itoa(min(limit-len(all), 5000))}}
+		var page struct {
+			Events []*event.Event
+			More   bool
+		}
+		if err := c.get(ctx, q, &page); err != nil {
+			return all, err
+		}
+		all = append(all, page.Events...)
+		if !page.More || len(all) >= limit || len(page.Events) == 0 {
+			return all, nil
+		}
+		after = page.Events[len(page.Events)-1].Seq
+	}
 }
 
 // Why says what a run waits for.

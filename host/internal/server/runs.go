@@ -240,11 +240,59 @@ func listEvents(c *call) error {
 	if q.err != nil {
 		return q.err
 	}
-	events, err := c.cfg.Service.RunEvents(c.ctx, id, after, limit)
+	page, err := c.eventPage(id, after, limit)
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusOK, map[string]any{"events": some(events)})
+	return c.answer(http.StatusOK, page)
+}
+
+// EventPage is a page of what is recorded of a run. More is true when there is
+// more after its last event, however few it has.
+type EventPage struct {
+	Events []json.RawMessage `json:"events"`
+	More   bool              `json:"more"`
+}
+
+const (
+	// pageBytes bound a page beside the number of its events: the outputs in them
+	// may be large. The event that reaches them is the last.
+	pageBytes = 8 << 20
+	// pageStep are the events that are read at once.
+	pageStep = 64
+)
+
+func (c *call) eventPage(id string, after uint64, limit int) (*EventPage, error) {
+	p := &EventPage{Events: []json.RawMessage{}}
+	for size := 0; ; {
+		full := len(p.Events) == limit || size >= pageBytes
+		most := min(pageStep, limit-len(p.Events))
+		if full {
+			most = 1
+		}
+		events, err := c.cfg.Service.RunEvents(c.ctx, id, after, most)
+		if err != nil {
+			return nil, err
+		}
+		if full {
+			p.More = len(events) > 0
+			return p, nil
+		}
+		for _, e := range events {
+			if size >= pageBytes {
+				p.More = true
+				return p, nil
+			}
+			text, err := json.Marshal(e)
+			if err != nil {
+				return nil, err
+			}
+			p.Events, size, after = append(p.Events, text), size+len(text), e.Seq
+		}
+		if len(events) < most {
+			return p, nil
+		}
+	}
 }
 
 // parseSeq reads the number of an event, as Last-Event-ID and after have it.
