@@ -162,12 +162,13 @@ _host() {
 		esac
 	done
 	COMPREPLY=()
-	# Bash sets = and @ apart, as words of their own.
-	case $cur in =) cur= ;; esac
-	case $prev in
-	=) prev=${COMP_WORDS[COMP_CWORD-2]} ;;
-	@) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-	esac
+	# Bash makes words of =, : and @; a word after @ is replaced with its @.
+	case $prev in @) COMPREPLY=($(compgen -P @ -f -- "$cur")); return ;; esac
+	i=$((COMP_CWORD-1))
+	case $cur in =|:) cur= i=$COMP_CWORD ;; esac
+	while ((i > 2)) && [ "${COMP_WORDS[i]}" = : ]; do i=$((i-2)); done
+	[ "${COMP_WORDS[i]}" = = ] && i=$((i-1))
+	prev=${COMP_WORDS[i]}
 	case "$command $prev" in
 `, strings.Join(known, "|"))
 	for _, c := range all {

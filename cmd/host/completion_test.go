@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The script for bash is asked by bash. A word that stands apart by = or @ does so
+// The script for bash is asked by bash. A word that stands apart by =, : or @ does so
 // in COMP_WORDS too.
 func TestBashCompletion(t *testing.T) {
 	bash, err := exec.LookPath("bash")
@@ -31,23 +31,26 @@ func TestBashCompletion(t *testing.T) {
 		}
 	}
 	for typed, want := range map[string]string{
-		"host ru":                          "run runs",
-		"host runs sh":                     "show",
-		"host run fl":                      "flow.toml flows",
-		"host run --wa":                    "--watch",
-		"host run --server h":              "",
-		"host run --server = h":            "",
-		"host run --run-id f":              "",
-		"host run --server http://h flow.": "flow.toml",
-		"host run --state fl":              "flow.toml flows",
-		"host runs list --state fl":        "flow.toml flows",
-		"host run --input @ flow.":         "flow.toml",
-		"host runs approve --answer @ fl":  "flow.toml flows",
-		"host run --output = j":            "json jsonl",
-		"host run -o q":                    "quiet",
-		"host runs list --status can":      "cancelled",
-		"host runs list --limit f":         "",
-		"host runs list --limit ":          "",
+		"host ru":                            "run runs",
+		"host runs sh":                       "show",
+		"host run fl":                        "flow.toml flows",
+		"host run --wa":                      "--watch",
+		"host run --server h":                "",
+		"host run --server = h":              "",
+		"host run --run-id f":                "",
+		"host run --server http://h flow.":   "flow.toml",
+		"host run --state fl":                "flow.toml flows",
+		"host runs list --state fl":          "flow.toml flows",
+		"host run --server http : //h":       "",
+		"host run --server = http : //l : 7": "",
+		"host run --server http :":           "",
+		"host run --input @ flow.":           "@flow.toml",
+		"host runs approve --answer @ fl":    "@flow.toml @flows",
+		"host run --output = j":              "json jsonl",
+		"host run -o q":                      "quiet",
+		"host runs list --status can":        "cancelled",
+		"host runs list --limit f":           "",
+		"host runs list --limit ":            "",
 	} {
 		cmd := exec.Command(bash, "--norc", "-c", script.String()+`
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _host; echo "${COMPREPLY[@]}"`, "bash")
