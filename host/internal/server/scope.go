@@ -65,6 +65,10 @@ type Identity struct {
 	session digest
 }
 
+// Proven reports whether it was proven by a token, or by a session that one opened:
+// false where none is asked for.
+func (i Identity) Proven() bool { return i.token != digest{} || i.session != digest{} }
+
 // By is the identity as audits name it.
 func (i Identity) By() string {
 	switch {

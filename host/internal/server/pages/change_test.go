@@ -83,6 +83,26 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// TestTypedAnswer: an answer that was not taken is in its form again, for who gave
+// it and in the form of its node alone.
+func TestTypedAnswer(t *testing.T) {
+	m := lively(t)
+	s := newSite(t, m)
+	page := parse(t, s.post("/runs/waiting-run/approve", "node=review&answer=approve&comment=seen+%22it%22&output=fine"))
+	if c, o := byID(page, "comment-0"), byID(page, "output-0"); attr(c, "value") != `seen "it"` || text(o) != "fine" || !has(o.Parent.Parent, "open") {
+		t.Errorf("comment %q, output %q", attr(c, "value"), text(o))
+	}
+	m.fails["ApproveRun"] = &event.Error{Code: "closed", Message: "the host is stopping"}
+	page = parse(t, s.post("/runs/waiting-run/approve", "node=review&answer=reject&comment=no"))
+	if c := byID(page, "comment-0"); attr(c, "value") != "no" || !strings.Contains(text(page), "the host is stopping") {
+		t.Errorf("comment %q", attr(c, "value"))
+	}
+	page = parse(t, s.post("/runs/waiting-run/approve", "node=other&answer=approve&comment=theirs&output=fine"))
+	if c, o := byID(page, "comment-0"), byID(page, "output-0"); has(c, "value") || text(o) != "" || has(o.Parent.Parent, "open") {
+		t.Errorf("the answer for another node is in the form: %q, %q", attr(c, "value"), text(o))
+	}
+}
+
 // TestRetryManyAudit: who looks for a run in the audit finds it, however many were
 // ticked with it.
 func TestRetryManyAudit(t *testing.T) {

@@ -16,11 +16,18 @@ type notice struct {
 	Bad    bool
 	Text   string
 	Report *event.SwapReport
-	Secret string // shown once: a new token
+	Secret string  // shown once: a new token
+	Answer *answer // that was not taken: its form has it again
 
 	by string
 	at time.Time
 }
+
+// answer is what a person typed for a node that waits.
+type answer struct{ Node, Comment, Output string }
+
+// typedMost is how much of what was typed is kept; longer texts come from a file.
+const typedMost = 16 << 10
 
 // notices keeps what the next page shows: in memory, for a short time, under a
 // number nobody can guess, so that no address makes a page say what it was told
@@ -84,6 +91,18 @@ func (p *Pages) goTo(w http.ResponseWriter, r *http.Request, page string, x noti
 		page += "#" + place
 	}
 	http.Redirect(w, r, page, http.StatusSeeOther)
+}
+
+// again ends an answer that was not taken: the form that follows has it again.
+func (p *Pages) again(w http.ResponseWriter, r *http.Request, page string, typed answer, err error) {
+	server.ChangeOf(r.Context()).Err = err
+	if len(typed.Comment) > typedMost {
+		typed.Comment = ""
+	}
+	if len(typed.Output) > typedMost {
+		typed.Output = ""
+	}
+	p.goTo(w, r, page, notice{Bad: true, Text: wording(err), Answer: &typed})
 }
 
 // done ends a change that went well, or not: then the audit hears of it.

@@ -203,6 +203,15 @@ func TestScopes(t *testing.T) {
 			t.Errorf("%s for nobody: %d", path, w.Code)
 		}
 	}
+	// Those whose frame is drawn for the server offer the same.
+	if w := s.get("/nowhere"); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `href="/tokens"`) {
+		t.Errorf("a page that is not there, for an admin: %d, without the tokens", w.Code)
+	}
+	open := server.New(server.Config{Service: s.service, NoAuth: true, Pages: pages.New(s.service, pages.Options{}), PageProblem: pages.Problem})
+	defer open.Close()
+	if w := (&site{t: t, server: open}).get("/nowhere"); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), `href="/tokens"`) {
+		t.Errorf("a page that is not there, where there are no tokens: %d, offers them", w.Code)
+	}
 	reader, runner, approver := s.as(server.Read), s.as(server.Run), s.as(server.Approve)
 	for _, c := range []struct {
 		who     *site

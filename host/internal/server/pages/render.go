@@ -42,6 +42,14 @@ type view struct {
 // Can reports whether who looks may do what needs the scope.
 func (v *view) Can(scope string) bool { return v.Who.Scope.Contains(server.Scope(scope)) }
 
+// Typed is what was typed into the form of a waiting node and was not taken.
+func (v *view) Typed(node string) answer {
+	if v.Notice == nil || v.Notice.Answer == nil || v.Notice.Answer.Node != node {
+		return answer{}
+	}
+	return *v.Notice.Answer
+}
+
 // page makes what a page shows.
 type page func(r *http.Request) (*view, error)
 
@@ -59,7 +67,7 @@ func (p *Pages) show(f page) http.Handler {
 
 func (p *Pages) answer(w http.ResponseWriter, r *http.Request, v *view) {
 	v.Who = server.IdentityOf(r.Context())
-	v.Tokens = p.tokens != nil && v.Can("admin")
+	v.Tokens = (p.tokens != nil || p == bare && v.Who.Proven()) && v.Can("admin")
 	if v.Notice == nil {
 		v.Notice = p.notices.find(v.Who.Name, r.URL.Query().Get("note"))
 	}

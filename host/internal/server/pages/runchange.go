@@ -50,10 +50,11 @@ func (p *Pages) approve(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	a := event.Approval{Node: r.PostFormValue("node"), Reject: r.PostFormValue("answer") == "reject",
 		Comment: strings.TrimSpace(r.PostFormValue("comment")), By: server.IdentityOf(r.Context()).By()}
-	if text := strings.TrimSpace(r.PostFormValue("output")); text != "" && !a.Reject {
+	typed := answer{Node: a.Node, Comment: a.Comment, Output: r.PostFormValue("output")}
+	if text := strings.TrimSpace(typed.Output); text != "" && !a.Reject {
 		v, err := event.Parse([]byte(text))
 		if err != nil {
-			p.done(w, r, place(r, id), "", &event.Error{Class: event.Permanent, Code: "invalid_output",
+			p.again(w, r, place(r, id), typed, &event.Error{Class: event.Permanent, Code: "invalid_output",
 				Message: "the output is no JSON (" + err.Error() + "): " + line(text) + " – a text needs quotes around it"})
 			return
 		}
@@ -64,8 +65,11 @@ func (p *Pages) approve(w http.ResponseWriter, r *http.Request) {
 	if a.Reject {
 		change.Detail, text = "rejected "+line(a.Node), "Rejected: the node has failed."
 	}
-	_, err := p.service.ApproveRun(r.Context(), id, a)
-	p.done(w, r, place(r, id), text, err)
+	if _, err := p.service.ApproveRun(r.Context(), id, a); err != nil {
+		p.again(w, r, place(r, id), typed, err)
+		return
+	}
+	p.done(w, r, place(r, id), text, nil)
 }
 
 func (p *Pages) delete(w http.ResponseWriter, r *http.Request) {
