@@ -108,6 +108,14 @@ func (h *Host) loadKept(ctx context.Context, e *entry, digest string) (*plugin.P
 	}
 	spec := e.spec
 	spec.Module, spec.SHA256 = module, ""
+	switch text, err := os.ReadFile(linkedFile(h.moduleFile(digest))); {
+	case err == nil:
+		if err := json.Unmarshal(text, &spec.Linked); err != nil {
+			return nil, fmt.Errorf("%s cannot be read: %w", linkedFile(h.moduleFile(digest)), err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
 	p, err := h.runtime.Load(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -173,12 +181,12 @@ func (h *Host) keepVersion(ctx context.Context, e *entry, v *plugin.Versions, by
 	if kept != nil && kept.Digest == s.Digest && kept.Source == s.Source && (by == "" || kept.By == by) {
 		return nil
 	}
-	if err := h.keepModule(s.Digest, current.Module()); err != nil {
+	if err := h.keepModule(s.Digest, current.Module(), current.Linked()); err != nil {
 		return err
 	}
 	if before, digest, ok := v.Previous(); ok {
 		if digest != source {
-			if err := h.keepModule(digest, before.Module); err != nil {
+			if err := h.keepModule(digest, before.Module, before.Linked); err != nil {
 				return err
 			}
 		}
@@ -195,10 +203,31 @@ func (h *Host) moduleFile(digest string) string {
 	return filepath.Join(dir, strings.TrimPrefix(digest, "sha256:")+".wasm")
 }
 
-// keepModule puts a module's bytes into STATE/modules, as a whole or not at all.
-// What the journal says of it afterwards holds after a power cut too.
-func (h *Host) keepModule(digest string, module []byte) error {
+// linkedFile is where the modules lie that a manifest names: its own files may hold
+// others by then.
+func linkedFile(moduleFile string) string {
+	return strings.TrimSuffix(moduleFile, ".wasm") + ".linked.json"
+}
+
+// keepModule puts a module's bytes, and the modules that it names if it is a
+// manifest, into STATE/modules. What the journal says of it afterwards holds after
+// a power cut too.
+func (h *Host) keepModule(digest string, module []byte, linked map[string][]byte) error {
 	file := h.moduleFile(digest)
+	if len(linked) > 0 {
+		text, err := json.Marshal(linked)
+		if err != nil {
+			return err
+		}
+		if err := h.keepFile(linkedFile(file), text); err != nil {
+			return err
+		}
+	}
+	return h.keepFile(file, module)
+}
+
+// keepFile puts a file into STATE/modules, as a whole or not at all.
+func (h *Host) keepFile(file string, module []byte) error {
 	if there, err := os.ReadFile(file); err == nil && bytes.Equal(there, module) {
 		return syncDir(filepath.Dir(file)) // who wrote it may have ended before
 	}
@@ -254,9 +283,11 @@ func (h *Host) pruneModules(ctx context.Context) error {
 	}
 	needed := map[string]bool{}
 	for _, s := range all {
-		needed[filepath.Base(h.moduleFile(s.Digest))] = true
-		if s.Previous != "" {
-			needed[filepath.Base(h.moduleFile(s.Previous))] = true
+		for _, digest := range []string{s.Digest, s.Previous} {
+			if digest != "" {
+				file := filepath.Base(h.moduleFile(digest))
+				needed[file], needed[linkedFile(file)] = true, true
+			}
 		}
 	}
 	for _, f := range files {

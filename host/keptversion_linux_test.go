@@ -47,7 +47,7 @@ func TestKeptModuleIsInItsFolder(t *testing.T) {
 	h := &Host{config: Config{State: t.TempDir()}}
 	keep := func(digest string) func() {
 		return func() {
-			if err := h.keepModule("sha256:"+digest, []byte(digest)); err != nil {
+			if err := h.keepModule("sha256:"+digest, []byte(digest), nil); err != nil {
 				t.Error(err)
 			}
 		}

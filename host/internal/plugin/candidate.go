@@ -62,7 +62,7 @@ type candidate struct {
 // caller.
 func (r *Runtime) Candidate(ctx context.Context, s Spec, old *Plugin, g Gate) (*Plugin, *event.SwapReport) {
 	if g.Module != nil {
-		s.Module, s.kept = g.Module, nil
+		s.Module, s.Linked, s.kept = g.Module, nil, nil
 	}
 	c := &candidate{runtime: r, spec: s, old: old, gate: g, report: &event.SwapReport{Plugin: s.Name, Steps: []event.SwapStep{}}}
 	if old != nil {

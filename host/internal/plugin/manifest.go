@@ -21,7 +21,7 @@ const maxLinked = 64
 
 // readManifest reads an Extism manifest and all modules that it names. Its
 // paths are relative to base; with base "" it came from elsewhere than a file
-// and may name none. What it allows itself never widens what the workflow
+// and may name none but those in s.Linked. What it allows itself never widens what the workflow
 // allows.
 func (r *Runtime) readManifest(ctx context.Context, data []byte, digest, base string, s Spec) (*image, *event.Error) {
 	bad := func(format string, a ...any) *event.Error {
@@ -92,16 +92,19 @@ func (r *Runtime) readManifestModule(ctx context.Context, w extism.Wasm, i int, 
 	case extism.WasmData:
 		m.name, m.wasm, m.from, hash = w.Name, w.Data, "data", w.Hash
 	case extism.WasmFile:
-		if base == "" {
+		kept, ok := s.Linked[w.Path]
+		if base == "" && !ok {
 			return nil, bad(codeBadModule, "a manifest that is not a local file cannot name the path %q", w.Path)
 		}
-		m.name, m.from, hash = w.Name, w.Path, w.Hash
+		m.name, m.from, m.link, hash = w.Name, w.Path, w.Path, w.Hash
 		if s.SHA256 != "" && hash == "" {
 			return nil, bad(codeDigest, "%s needs a hash, because the plugin's sha256 pins the manifest and would not pin this file", w.Path)
 		}
-		m.wasm, err = r.readFile(linkedFile(w, base))
+		if m.wasm = kept; !ok {
+			m.wasm, err = r.readFile(linkedFile(w, base))
+		}
 	case extism.WasmUrl:
-		m.name, m.from, hash = w.Name, w.Url, w.Hash
+		m.name, m.from, m.link, hash = w.Name, w.Url, w.Url, w.Hash
 		u, parseErr := url.Parse(w.Url)
 		switch {
 		case parseErr != nil || u.Scheme != "https":
@@ -111,7 +114,10 @@ func (r *Runtime) readManifestModule(ctx context.Context, w extism.Wasm, i int, 
 		case w.Method != "" && !strings.EqualFold(w.Method, "GET"):
 			return nil, bad(codeBadModule, "%s: only GET is used to fetch modules, not %s", w.Url, w.Method)
 		}
-		m.wasm, err = r.fetch(ctx, w.Url, w.Headers, wantedDigest(hash))
+		var ok bool
+		if m.wasm, ok = s.Linked[w.Url]; !ok {
+			m.wasm, err = r.fetch(ctx, w.Url, w.Headers, wantedDigest(hash))
+		}
 	default:
 		return nil, bad(codeBadModule, "it has neither data nor path nor url")
 	}

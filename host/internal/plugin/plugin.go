@@ -93,6 +93,10 @@ func (p *Plugin) Digest() string { return p.program.digest }
 // Nobody may change them.
 func (p *Plugin) Module() []byte { return p.program.image.source }
 
+// Linked are the modules that such a manifest names without holding them; with
+// both, the plugin can be loaded again wherever its files are by then.
+func (p *Plugin) Linked() map[string][]byte { return p.program.image.linked() }
+
 // Call runs one function and returns what it wrote. It waits for a free
 // instance, runs the module's initialisers and the function on the caller's
 // goroutine, and ends them when ctx ends; nothing of the call runs after it

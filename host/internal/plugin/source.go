@@ -49,6 +49,8 @@ type imageModule struct {
 	main     bool
 	// from is where it was read, for messages; "" for the source itself.
 	from string
+	// link is the path or URL by which the manifest names it, "" when it holds it.
+	link string
 }
 
 func (m *imageModule) what() string {
@@ -83,6 +85,21 @@ func (m *imageModule) hash() [sha256.Size]byte {
 		m.sum = &sum
 	}
 	return *m.sum
+}
+
+// linked are the modules that a manifest names without holding them, by path or
+// URL.
+func (img *image) linked() map[string][]byte {
+	var all map[string][]byte
+	for i := range img.modules {
+		if m := &img.modules[i]; m.link != "" {
+			if all == nil {
+				all = map[string][]byte{}
+			}
+			all[m.link] = m.wasm
+		}
+	}
+	return all
 }
 
 // kept is the image as it was read, without what checking and preparing it

@@ -18,8 +18,12 @@ type Spec struct {
 	Source string
 	Dir    string
 	// Module are the bytes themselves, where they are not to be read from Source,
-	// which stays for its name. A manifest among them may name no files.
+	// which stays for its name. A manifest may name no files then but those of
+	// Linked.
 	Module []byte
+	// Linked are modules that a manifest in Module names, by path or URL as it
+	// stands there: they are not read or fetched. Plugin.Linked has them.
+	Linked map[string][]byte
 	// SHA256 is the digest of those bytes in hex, with or without "sha256:" before
 	// it. Required for https.
 	SHA256 string

@@ -85,6 +85,6 @@ type former struct {
 
 func (v *version) former(now time.Time) *former {
 	s := v.plugin.spec
-	s.Module, s.kept = v.plugin.program.image.source, v.plugin.program.image
+	s.Module, s.Linked, s.kept = v.plugin.Module(), v.plugin.Linked(), v.plugin.program.image
 	return &former{spec: s, digest: v.plugin.Digest(), from: v.from, since: now, tally: v.tally}
 }
