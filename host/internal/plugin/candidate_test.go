@@ -42,7 +42,7 @@ func TestCandidates(t *testing.T) {
 		"half":                       {versionGuest(t, "eh")[:2000], nil, "fetch check!", codeBadModule, ""},
 		"a bomb":                     {bomb, nil, "fetch check!", codeBadModule, ""},
 		"threads":                    {read(t, "threads.wasm"), nil, "fetch check!", codeUnsupported, ""},
-		"a bad manifest":             {[]byte(`{"wasm":[{"path":"probe.wasm"}]}`), nil, "fetch check!", codeBadModule, "a manifest that is not a local file cannot name the path"},
+		"a bad manifest":             {[]byte(`{"wasm":[{"path":"probe.wasm"}]}`), nil, "fetch check!", codeBadModule, "a manifest that is not a local file cannot name the path \"probe.wasm\", for there is no folder that it would be in; give the module as data"},
 		"not invalid to the checker": {[]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x0a\x05\x01\x03\x00\x6a\x0b"), nil, "fetch check compile!", codeBadModule, "cannot be compiled"},
 		"another digest":             {versionGuest(t, "ehnew"), func(s *Spec, _ *Gate) { s.SHA256 = strings.Repeat("ab", 32) }, "fetch check!", codeDigest, "is wanted"},
 		"sick":                       {versionGuest(t, "eu"), nil, "fetch check compile permissions start health!", codeUnhealthy, `health of the new version: it says that it is not healthy: {"healthy": false, "why": "sick"}`},

@@ -94,7 +94,7 @@ func (r *Runtime) readManifestModule(ctx context.Context, w extism.Wasm, i int, 
 	case extism.WasmFile:
 		kept, ok := s.Linked[w.Path]
 		if base == "" && !ok {
-			return nil, bad(codeBadModule, "a manifest that is not a local file cannot name the path %q", w.Path)
+			return nil, bad(codeBadModule, "a manifest that is not a local file cannot name the path %q, for there is no folder that it would be in; give the module as data, or by an https url with its hash", w.Path)
 		}
 		m.name, m.from, m.link, hash = w.Name, w.Path, w.Path, w.Hash
 		if s.SHA256 != "" && hash == "" {
