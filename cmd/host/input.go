@@ -49,7 +49,11 @@ func (a *app) readValue(flag, given string) (event.Value, error) {
 		return event.Null, &failure{exit: exit, message: "interrupted while reading the " + flag}
 	}
 	if err != nil {
-		return event.Null, usage("the %s cannot be read: %v", flag, err)
+		f := usage("the %s cannot be read: %v", flag, err)
+		if os.IsNotExist(err) {
+			f = f.with("check the path; a text that begins with @ is written as JSON, in quotes")
+		}
+		return event.Null, f
 	}
 	if flag == "answer" {
 		if err := slipped(text); err != nil {

@@ -53,6 +53,9 @@ func (a *app) serverAtHand() (server, error) {
 // state folder and was named as localhost is asked where it listens: elsewhere
 // under that name, on ::1, somebody else might listen for its token.
 func (a *app) dial(url string) (server, error) {
+	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+		return server{}, usage("--server %s is no address of a server", clean(url)).with("write it like http://127.0.0.1:7070")
+	}
 	if dir, err := a.stateDir(); err == nil && strings.HasPrefix(url, "http://localhost:") {
 		if info, err := host.Served(dir); err == nil && info.URL == strings.Replace(url, "localhost", "127.0.0.1", 1) {
 			url = info.URL
