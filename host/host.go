@@ -187,7 +187,7 @@ func cacheDir(dir string) (string, error) {
 }
 
 // ErrClosed is returned by a Host that was closed.
-var ErrClosed = errors.New("the host is closed")
+var ErrClosed error = &event.Error{Class: event.Transient, Code: "closed", Message: "the host is closed"}
 
 // Close ends the work on the runs that are left, waits for them and gives
 // everything back. Runs that are recorded are kept as they stand, the others
