@@ -271,6 +271,15 @@ func (h *Host) setBreaker(ctx context.Context, name string, to resilience.State)
 		return nil, err
 	}
 	row.At = now
+	own := breakerName{row.Root, row.Key}
+	h.saving.Lock()
+	h.adopting[own] = true // what is saved meanwhile is older than what a person says
+	h.saving.Unlock()
+	defer func() {
+		h.saving.Lock()
+		delete(h.adopting, own)
+		h.saving.Unlock()
+	}()
 	h.journal.SaveBreaker(journal.Breaker{Root: row.Root, Key: row.Key, State: row.State})
 	if err := h.journal.Flush(ctx); err != nil {
 		return nil, h.recorded(err)
