@@ -149,7 +149,11 @@ func (h *Host) whyEnded(ctx context.Context, info *journal.Run) ([]Wait, error) 
 	}
 	all := []Wait{{Kind: "ended", Text: fmt.Sprintf("it has ended: %s", info.Status)}}
 	if e := result.Error; e != nil {
-		all[0].Text += ": " + e.Error()
+		if e.Code == string(info.Status) { // it says the same
+			all[0].Text += ": " + e.Message
+		} else {
+			all[0].Text += ": " + e.Error()
+		}
 		all[0].Node = e.Node
 		all[0].Next = "host runs retry " + info.ID
 	}

@@ -112,7 +112,7 @@ func (v *Versions) begin(t *trial) error {
 
 // Promote makes the version on trial current, whatever was seen of it. The error
 // has the code no_version when there is none.
-func (v *Versions) Promote() error { return v.endTrial(true, "it was promoted") }
+func (v *Versions) Promote() error { return v.endTrial(true, "by hand") }
 
 // EndTrial ends the trial; calls go on with the current version. The error has
 // the code no_version when there is none.
