@@ -55,7 +55,7 @@ var errorCodes = map[string]explained{
 	"bad_plugin":         {"What the workflow gives the plugin cannot be set up here: a folder that is not there, an origin or a header that cannot be used. The file itself may be valid; this is found when the plugin is set up.", "the message says which part: make the folder, or change that permission or secret of the plugin"},
 	"bad_secret":         {"A secret's value cannot be used: it is too short to be masked, or holds characters that its use does not allow.", "provide a longer value"},
 	"host_failure":       {"Something failed in host itself, not in the plugin.", "run it with -v and report what it says"},
-	"closed":             {"The host was being closed.", "run it again"},
+	"closed":             {"The host, or the plugin, was being closed.", "do it again: run it, or give the answer, when the host has started"},
 	"not_available":      {"The source of the plugin is of a kind that this version does not fetch, such as an OCI registry or plain http.", "save the module as a file and name that, or use https:// with its sha256"},
 	"invalid_input":      {"The input of the workflow or of a node does not fit its schema; the message names the place in it. Permanent: it is not retried.", "mend the input, or the schema; what is JSON is taken as that, so the text 5 is written --input '\"5\"'"},
 	"invalid_output":     {"What the plugin returned does not fit the node's output schema, or is not text at all. Permanent: it is not retried.", "mend the plugin or the schema; host call shows what it returns"},
